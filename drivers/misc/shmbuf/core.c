@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lifetime of buffers.
+ *
+ * A buffer is part of an inode on a pseudo filesystem, so its reference count
+ * is the inode's, and it has a page cache and an address_space of its own.
+ * The module stays loaded while a buffer lives: the filesystem is mounted only
+ * while there is one (simple_pin_fs()), its type holds the module, and the VFS
+ * lets go of the type after the last inode.
+ */
+
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs_context.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "shmbuf.h"
+
+#define SHMBUF_FS_MAGIC		0x73686d62	/* "shmb" */
+
+static struct kmem_cache *shmbuf_cache;
+static struct vfsmount *shmbuf_mnt;
+static int shmbuf_mnt_count;
+
+static struct inode *shmbuf_alloc_inode(struct super_block *sb)
+{
+	struct shmbuf *buf = alloc_inode_sb(sb, shmbuf_cache, GFP_KERNEL);
+
+	if (!buf)
+		return NULL;
+	memset_after(buf, 0, inode);
+	spin_lock_init(&buf->lock);
+	return &buf->inode;
+}
+
+static void shmbuf_free_inode(struct inode *inode)
+{
+	kmem_cache_free(shmbuf_cache, container_of(inode, struct shmbuf, inode));
+}
+
+/* No file and no mapping is left, and no reference to make one from. */
+static void shmbuf_evict_inode(struct inode *inode)
+{
+	struct shmbuf *buf = container_of(inode, struct shmbuf, inode);
+
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+	if (buf->ops)
+		buf->ops->free(buf);
+}
+
+static const struct super_operations shmbuf_super_ops = {
+	.alloc_inode	= shmbuf_alloc_inode,
+	.free_inode	= shmbuf_free_inode,
+	.evict_inode	= shmbuf_evict_inode,
+	.statfs		= simple_statfs,
+};
+
+static int shmbuf_init_fs_context(struct fs_context *fc)
+{
+	struct pseudo_fs_context *ctx = init_pseudo(fc, SHMBUF_FS_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->ops = &shmbuf_super_ops;
+	return 0;
+}
+
+static struct file_system_type shmbuf_fs_type = {
+	.name			= "shmbuf",
+	.owner			= THIS_MODULE,
+	.init_fs_context	= shmbuf_init_fs_context,
+	.kill_sb		= kill_anon_super,
+};
+
+/**
+ * shmbuf_alloc() - make a buffer that has no file yet
+ * @ops: what it is to be made of
+ * @size: its size in bytes, from shmbuf_round_size()
+ * @args: cache attribute, NUMA node and name, which the caller has checked
+ *
+ * Context: Process context, may sleep.
+ * Return: the buffer, to be given back with shmbuf_put(), or an ERR_PTR().
+ */
+struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
+			    const struct shmbuf_create *args)
+{
+	struct shmbuf *buf;
+	struct inode *inode;
+	int err;
+
+	err = simple_pin_fs(&shmbuf_fs_type, &shmbuf_mnt, &shmbuf_mnt_count);
+	if (err)
+		return ERR_PTR(err);
+
+	inode = alloc_anon_inode(shmbuf_mnt->mnt_sb);
+	if (IS_ERR(inode)) {
+		simple_release_fs(&shmbuf_mnt, &shmbuf_mnt_count);
+		return ERR_CAST(inode);
+	}
+	i_size_write(inode, size);
+
+	buf = container_of(inode, struct shmbuf, inode);
+	buf->ops = ops;
+	buf->backing = args->backing;
+	buf->cache = args->cache;
+	strscpy_pad(buf->name, args->name, sizeof(buf->name));
+
+	err = ops->alloc(buf, args->numa_node);
+	if (err) {
+		shmbuf_put(buf);
+		return ERR_PTR(err);
+	}
+	return buf;
+}
+
+/**
+ * shmbuf_put() - give back the reference that shmbuf_alloc() returned
+ * @buf: the buffer; it lives on while a file or a mapping of it does
+ *
+ * Context: Process context, may sleep.
+ */
+void shmbuf_put(struct shmbuf *buf)
+{
+	iput(&buf->inode);
+	simple_release_fs(&shmbuf_mnt, &shmbuf_mnt_count);
+}
+
+/**
+ * shmbuf_alloc_file() - make the first file of a buffer
+ * @buf: the buffer
+ * @fops: for this file, and for those that userspace makes from it by opening
+ *	/proc/PID/fd/N, for instance read-only
+ *
+ * Context: Process context, may sleep.
+ * Return: the file, which holds a reference to the buffer, or an ERR_PTR().
+ */
+struct file *shmbuf_alloc_file(struct shmbuf *buf,
+			       const struct file_operations *fops)
+{
+	char name[sizeof("shmbuf:") + SHMBUF_NAME_LEN];
+	struct file *file;
+
+	snprintf(name, sizeof(name), "shmbuf:%s", buf->name);
+	buf->inode.i_fop = fops;
+	ihold(&buf->inode);
+	file = alloc_file_pseudo(&buf->inode, shmbuf_mnt, name, O_RDWR, fops);
+	if (IS_ERR(file)) {
+		iput(&buf->inode);
+		return file;
+	}
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	return file;
+}
+
+/* Slab objects keep what inode_init_once() set up over many lives. */
+static void shmbuf_init_once(void *obj)
+{
+	struct shmbuf *buf = obj;
+
+	inode_init_once(&buf->inode);
+}
+
+int __init shmbuf_core_init(void)
+{
+	shmbuf_cache = kmem_cache_create("shmbuf", sizeof(struct shmbuf), 0,
+					 SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
+					 shmbuf_init_once);
+	return shmbuf_cache ? 0 : -ENOMEM;
+}
+
+void shmbuf_core_exit(void)
+{
+	/* Inodes are freed after a grace period. */
+	rcu_barrier();
+	kmem_cache_destroy(shmbuf_cache);
+}

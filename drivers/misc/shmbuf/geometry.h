@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _SHMBUF_GEOMETRY_H
+#define _SHMBUF_GEOMETRY_H
+
+#include <linux/mm.h>
+#include <linux/types.h>
+
+/*
+ * The largest buffer. LONG_MAX keeps every byte offset representable as a
+ * loff_t, an ssize_t and a size_t at once, on 32 bit too.
+ */
+#define SHMBUF_MAX_SIZE	((size_t)LONG_MAX & PAGE_MASK)
+
+int shmbuf_round_size(u64 size, size_t *rounded);
+int shmbuf_check_window(size_t size, pgoff_t pgoff, size_t len);
+size_t shmbuf_clamp_io(size_t size, loff_t pos, size_t count);
+int shmbuf_pgoff_to_pfn(unsigned long base_pfn, size_t size, pgoff_t pgoff,
+			unsigned long *pfn);
+
+#endif /* _SHMBUF_GEOMETRY_H */

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/shmbuf, the node that makes buffers, and the module itself.
+ */
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include "shmbuf.h"
+
+static long shmbuf_ioctl_create(void __user *uarg, size_t usize)
+{
+	struct shmbuf_create args;
+	int err;
+
+	BUILD_BUG_ON(sizeof(args) != SHMBUF_CREATE_SIZE_VER0);
+
+	err = copy_struct_from_user(&args, sizeof(args), uarg, usize);
+	if (err)
+		return err;
+
+	FD_PREPARE(fdf, O_CLOEXEC, shmbuf_create_file(&args));
+	if (fdf.err)
+		return fdf.err;
+	args.fd = fd_prepare_fd(fdf);
+	err = copy_struct_to_user(uarg, usize, &args, sizeof(args), NULL);
+	if (err)
+		return err;
+	fd_publish(fdf);
+	return 0;
+}
+
+static long shmbuf_node_ioctl(struct file *file, unsigned int cmd,
+			      unsigned long arg)
+{
+	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_CREATE,
+				   SHMBUF_CREATE_SIZE_VER0))
+		return shmbuf_ioctl_create((void __user *)arg, _IOC_SIZE(cmd));
+	return -ENOTTY;
+}
+
+static const struct file_operations shmbuf_node_ops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= shmbuf_node_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};
+
+static struct miscdevice shmbuf_node = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "shmbuf",
+	.fops	= &shmbuf_node_ops,
+	.mode	= 0600,
+};
+
+static int __init shmbuf_init(void)
+{
+	int err;
+
+	err = shmbuf_core_init();
+	if (err)
+		return err;
+	err = misc_register(&shmbuf_node);
+	if (err)
+		shmbuf_core_exit();
+	return err;
+}
+
+static void __exit shmbuf_exit(void)
+{
+	misc_deregister(&shmbuf_node);
+	shmbuf_core_exit();
+}
+
+module_init(shmbuf_init);
+module_exit(shmbuf_exit);
+
+MODULE_DESCRIPTION("Kernel buffers that processes map");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inside of the shmbuf driver. The layers, each of which may call those above
+ * it in this list only: geometry, core, the backings, mmap, file, node.
+ */
+#ifndef _SHMBUF_H
+#define _SHMBUF_H
+
+#include <linux/bits.h>
+#include <linux/fs.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <uapi/linux/shmbuf.h>
+
+struct shmbuf;
+struct vm_area_desc;
+
+/**
+ * struct shmbuf_backing - one kind of memory behind a buffer
+ * @caches: BIT(SHMBUF_CACHE_*) of each cache attribute that can be honoured
+ * @alloc: get zeroed memory for the whole buffer from the node, or from any
+ *	with NUMA_NO_NODE, and set pfn and vaddr; undoing it on failure is up
+ *	to @free
+ * @free: give back what @alloc got, also when that was cut short or never ran;
+ *	called once, when nothing can reach the buffer any more
+ */
+struct shmbuf_backing {
+	u32 caches;
+	int (*alloc)(struct shmbuf *buf, int numa_node);
+	void (*free)(struct shmbuf *buf);
+};
+
+/**
+ * struct shmbuf - a buffer
+ * @inode: its identity, its size (i_size, never changes) and its lifetime: the
+ *	buffer lives as long as the inode has a reference. Each file of the
+ *	buffer holds one, and with the file each mapping does.
+ * @ops: what the buffer is made of
+ * @backing: SHMBUF_BACKING_* of @ops
+ * @cache: SHMBUF_CACHE_*
+ * @name: for humans, NUL-terminated and padded with NUL
+ * @pfn: page frame number of the first page
+ * @vaddr: kernel address of the whole buffer
+ * @lock: protects the counts; a leaf, taken under mmap_lock, never held while
+ *	user memory is accessed
+ * @mappings: VMAs of the buffer
+ * @writable_mappings: those of them that have VM_MAYWRITE
+ *
+ * Everything but the counts is constant once the buffer has a file.
+ */
+struct shmbuf {
+	struct inode inode;
+	const struct shmbuf_backing *ops;
+	u32 backing;
+	u32 cache;
+	u8 name[SHMBUF_NAME_LEN];
+
+	unsigned long pfn;
+	void *vaddr;
+
+	spinlock_t lock;
+	unsigned int mappings;
+	unsigned int writable_mappings;
+};
+
+static inline size_t shmbuf_size(const struct shmbuf *buf)
+{
+	return i_size_read(&buf->inode);
+}
+
+/* f_mapping, not f_inode: the file may be another driver's device node. */
+static inline struct shmbuf *shmbuf_of_file(const struct file *file)
+{
+	return container_of(file->f_mapping->host, struct shmbuf, inode);
+}
+
+/* core.c */
+int shmbuf_core_init(void);
+void shmbuf_core_exit(void);
+struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
+			    const struct shmbuf_create *args);
+void shmbuf_put(struct shmbuf *buf);
+struct file *shmbuf_alloc_file(struct shmbuf *buf,
+			       const struct file_operations *fops);
+
+/* contig.c */
+extern const struct shmbuf_backing shmbuf_contig;
+
+/* mmap.c */
+int shmbuf_mmap_prepare(struct vm_area_desc *desc);
+
+/* file.c */
+struct file *shmbuf_create_file(struct shmbuf_create *args);
+
+#endif /* _SHMBUF_H */

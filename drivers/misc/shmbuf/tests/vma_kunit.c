@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for the mappings of a buffer: real ones, made by mm in an
+ * address space of the test's own, and what they count.
+ */
+
+#include <kunit/test-bug.h>
+#include <kunit/test.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include "../shmbuf.h"
+
+#define PAGES		4
+#define SIZE		(PAGES * PAGE_SIZE)
+#define RW		(PROT_READ | PROT_WRITE)
+
+struct vma_test {
+	struct file *file;
+	struct shmbuf *buf;
+};
+
+static void expect_counts(struct kunit *test, unsigned int mappings,
+			  unsigned int writable)
+{
+	struct vma_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, t->buf->mappings, mappings);
+	KUNIT_EXPECT_EQ(test, t->buf->writable_mappings, writable);
+}
+
+static unsigned long map(struct kunit *test, unsigned long len,
+			 unsigned long prot, unsigned long flags,
+			 unsigned long offset)
+{
+	struct vma_test *t = test->priv;
+
+	return vm_mmap(t->file, 0, len, prot, flags, offset);
+}
+
+static unsigned long map_all(struct kunit *test)
+{
+	unsigned long addr = map(test, SIZE, RW, MAP_SHARED, 0);
+
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	return addr;
+}
+
+static void unmap(struct kunit *test, unsigned long addr, size_t len)
+{
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, len), 0);
+}
+
+/* A mapping counts once, whatever its size, and no longer than it is there. */
+static void test_map_unmap(struct kunit *test)
+{
+	unsigned long all, part;
+
+	all = map_all(test);
+	expect_counts(test, 1, 1);
+	part = map(test, PAGE_SIZE, RW, MAP_SHARED, PAGE_SIZE);
+	KUNIT_ASSERT_LT(test, part, TASK_SIZE);
+	expect_counts(test, 2, 2);
+	unmap(test, all, SIZE);
+	expect_counts(test, 1, 1);
+	unmap(test, part, PAGE_SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* PROT_READ on a writable file may become writable, so it counts as such. */
+static void test_prot_read_may_be_written(struct kunit *test)
+{
+	unsigned long addr = map(test, SIZE, PROT_READ, MAP_SHARED, 0);
+
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	expect_counts(test, 1, 1);
+	unmap(test, addr, SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* A mapping of a file opened read-only can never be written. */
+static void test_read_only_file(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	struct file *file;
+	unsigned long addr;
+
+	file = dentry_open(&t->file->f_path, O_RDONLY, current_cred());
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	addr = vm_mmap(file, 0, SIZE, PROT_READ, MAP_SHARED, 0);
+	expect_counts(test, 1, 0);
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0),
+			(unsigned long)-EACCES);
+	expect_counts(test, 1, 0);
+	__fput_sync(file);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	unmap(test, addr, SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* A hole in the middle leaves two mappings, one less at each unmapping. */
+static void test_hole(struct kunit *test)
+{
+	unsigned long addr = map_all(test);
+
+	unmap(test, addr + PAGE_SIZE, PAGE_SIZE);
+	expect_counts(test, 2, 2);
+	unmap(test, addr, PAGE_SIZE);
+	expect_counts(test, 1, 1);
+	unmap(test, addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* Cutting off an end leaves one mapping. */
+static void test_cut_ends(struct kunit *test)
+{
+	unsigned long addr = map_all(test);
+
+	unmap(test, addr, PAGE_SIZE);
+	expect_counts(test, 1, 1);
+	unmap(test, addr + 3 * PAGE_SIZE, PAGE_SIZE);
+	expect_counts(test, 1, 1);
+	unmap(test, addr + PAGE_SIZE, 2 * PAGE_SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* Mapping over a part of oneself splits, and adds the new one. */
+static void test_overlay(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr = map_all(test), over;
+
+	over = vm_mmap(t->file, addr + PAGE_SIZE, PAGE_SIZE, RW,
+		       MAP_SHARED | MAP_FIXED, 0);
+	KUNIT_ASSERT_EQ(test, over, addr + PAGE_SIZE);
+	expect_counts(test, 3, 3);
+	over = vm_mmap(t->file, addr, SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
+	KUNIT_ASSERT_EQ(test, over, addr);
+	expect_counts(test, 1, 1);
+	unmap(test, addr, SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* Neighbours that fit together stay two: a merged one could not be counted. */
+static void test_neighbours_are_not_merged(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr = map_all(test), over;
+
+	unmap(test, addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE);
+	over = vm_mmap(t->file, addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE, RW,
+		       MAP_SHARED | MAP_FIXED, 2 * PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, over, addr + 2 * PAGE_SIZE);
+	expect_counts(test, 2, 2);
+	unmap(test, addr, SIZE);
+	expect_counts(test, 0, 0);
+}
+
+struct refused_case {
+	const char *sentence;
+	unsigned long len;
+	unsigned long prot;
+	unsigned long flags;
+	unsigned long offset;
+	int err;
+};
+
+static const struct refused_case refused_cases[] = {
+	{ "a page more than the buffer",
+	  SIZE + PAGE_SIZE, RW, MAP_SHARED, 0, -EINVAL },
+	{ "the last page and the one behind it",
+	  2 * PAGE_SIZE, RW, MAP_SHARED, SIZE - PAGE_SIZE, -EINVAL },
+	{ "the page behind the last",
+	  PAGE_SIZE, RW, MAP_SHARED, SIZE, -EINVAL },
+	{ "a page far behind the last",
+	  PAGE_SIZE, RW, MAP_SHARED, 1UL << 30, -EINVAL },
+	{ "a private mapping", SIZE, RW, MAP_PRIVATE, 0, -EINVAL },
+	{ "a private mapping to be read only",
+	  SIZE, PROT_READ, MAP_PRIVATE, 0, -EINVAL },
+	{ "an executable mapping",
+	  SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, 0, -EPERM },
+};
+
+/* What is refused has counted nothing. */
+static void test_refused(struct kunit *test)
+{
+	const struct refused_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, map(test, c->len, c->prot, c->flags, c->offset),
+			(unsigned long)c->err);
+	expect_counts(test, 0, 0);
+}
+
+KUNIT_ARRAY_PARAM_DESC(refused, refused_cases, sentence);
+
+/*
+ * The path of the kernel's own files is mounted noexec, which hides the
+ * driver's check. So ask the handler itself.
+ */
+static void test_prepare_refuses_exec(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	struct vm_area_desc desc = {
+		.file = t->file,
+		.end = SIZE,
+		.vma_flags = mk_vma_flags(VMA_READ_BIT, VMA_EXEC_BIT,
+					  VMA_SHARED_BIT, VMA_MAYSHARE_BIT),
+	};
+
+	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), -EPERM);
+}
+
+/* The flags that a mapping gets, and the one that it loses. */
+static void test_prepare_flags(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	struct vm_area_desc desc = {
+		.file = t->file,
+		.end = SIZE,
+		.vma_flags = mk_vma_flags(VMA_READ_BIT, VMA_SHARED_BIT,
+					  VMA_MAYSHARE_BIT, VMA_MAYREAD_BIT,
+					  VMA_MAYWRITE_BIT, VMA_MAYEXEC_BIT),
+	};
+
+	KUNIT_ASSERT_EQ(test, shmbuf_mmap_prepare(&desc), 0);
+	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_PFNMAP_BIT));
+	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_DONTEXPAND_BIT));
+	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT));
+	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_MAYWRITE_BIT));
+	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_MAYEXEC_BIT));
+	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_IO_BIT));
+	KUNIT_EXPECT_PTR_EQ(test, desc.private_data, NULL);
+	expect_counts(test, 0, 0);
+}
+
+/*
+ * Two ways in which mmap() fails after the VMA exists. mm then closes a VMA
+ * whose ->mapped() has not run, or has failed: nothing must be counted back.
+ */
+static int prepare_with_failing_action(struct vm_area_desc *desc)
+{
+	struct kunit *test = kunit_get_current_test();
+	static struct page *pages[PAGES];
+	int err, i;
+
+	err = shmbuf_mmap_prepare(desc);
+	if (err)
+		return err;
+	/* A slab page cannot be mapped. */
+	for (i = 0; i < PAGES; i++)
+		pages[i] = virt_to_page(test->priv);
+	vma_desc_clear_flags(desc, VMA_PFNMAP_BIT);
+	mmap_action_map_kernel_pages_full(desc, pages);
+	return 0;
+}
+
+static int failing_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
+			  const struct file *file, void **vm_private_data)
+{
+	*vm_private_data = shmbuf_of_file(file);
+	return -ENODEV;
+}
+
+static int prepare_with_failing_mapped(struct vm_area_desc *desc)
+{
+	static struct vm_operations_struct vm_ops;
+	int err;
+
+	err = shmbuf_mmap_prepare(desc);
+	if (err)
+		return err;
+	vm_ops = *desc->vm_ops;
+	vm_ops.mapped = failing_mapped;
+	desc->vm_ops = &vm_ops;
+	return 0;
+}
+
+struct failing_case {
+	const char *sentence;
+	int (*mmap_prepare)(struct vm_area_desc *desc);
+	int err;
+};
+
+static const struct failing_case failing_cases[] = {
+	{ "the action fails, mapped is never called",
+	  prepare_with_failing_action, -EINVAL },
+	{ "mapped itself fails", prepare_with_failing_mapped, -ENODEV },
+};
+
+static void test_mmap_fails_late(struct kunit *test)
+{
+	const struct failing_case *c = test->param_value;
+	struct vma_test *t = test->priv;
+	const struct file_operations *real = t->file->f_op;
+	struct file_operations failing = *real;
+	unsigned long other, addr;
+
+	other = map_all(test);
+	failing.mmap_prepare = c->mmap_prepare;
+	t->file->f_op = &failing;
+	addr = map(test, SIZE, RW, MAP_SHARED, 0);
+	t->file->f_op = real;
+	KUNIT_EXPECT_EQ(test, addr, (unsigned long)c->err);
+	expect_counts(test, 1, 1);
+	unmap(test, other, SIZE);
+	expect_counts(test, 0, 0);
+}
+
+KUNIT_ARRAY_PARAM_DESC(failing, failing_cases, sentence);
+
+/* Each page of the mapping is the kernel's page of the same offset. */
+static void test_same_bytes(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr = map_all(test);
+	u8 *kernel = t->buf->vaddr;
+	u8 __user *user = (u8 __user *)addr;
+	u8 byte;
+	int i;
+
+	for (i = 0; i < PAGES; i++) {
+		KUNIT_ASSERT_EQ(test, get_user(byte, user + i * PAGE_SIZE), 0);
+		KUNIT_EXPECT_EQ(test, byte, 0);
+		KUNIT_ASSERT_EQ(test, put_user(i + 1, user + i * PAGE_SIZE), 0);
+		KUNIT_EXPECT_EQ(test, kernel[i * PAGE_SIZE], i + 1);
+		kernel[i * PAGE_SIZE + 1] = i + 100;
+		KUNIT_ASSERT_EQ(test,
+				get_user(byte, user + i * PAGE_SIZE + 1), 0);
+		KUNIT_EXPECT_EQ(test, byte, i + 100);
+	}
+	unmap(test, addr, SIZE);
+}
+
+/* A window in the middle shows the pages of the middle. */
+static void test_window_in_the_middle(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	u8 *kernel = t->buf->vaddr;
+	unsigned long addr;
+	u8 byte;
+
+	kernel[2 * PAGE_SIZE] = 0x5a;
+	addr = map(test, PAGE_SIZE, PROT_READ, MAP_SHARED, 2 * PAGE_SIZE);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	KUNIT_ASSERT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, byte, 0x5a);
+	unmap(test, addr, PAGE_SIZE);
+}
+
+/* The fault handler does not rely on the checks made at mmap() time. */
+static void test_fault_beyond_the_end(struct kunit *test)
+{
+	unsigned long addr = map_all(test);
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	if (vma) {
+		struct vm_fault vmf = {
+			.vma = vma,
+			.address = addr,
+			.pgoff = PAGES,
+		};
+
+		KUNIT_EXPECT_EQ(test, vma->vm_ops->fault(&vmf),
+				VM_FAULT_SIGBUS);
+	}
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	unmap(test, addr, SIZE);
+}
+
+/* The mapping keeps the buffer when the last file descriptor is gone. */
+static void test_mapping_outlives_the_file(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr = map_all(test);
+	u8 byte;
+
+	KUNIT_ASSERT_EQ(test, put_user(0x77, (u8 __user *)addr), 0);
+	__fput_sync(t->file);
+	t->file = NULL;
+	expect_counts(test, 1, 1);
+	KUNIT_ASSERT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, byte, 0x77);
+	unmap(test, addr, SIZE);
+}
+
+static int vma_test_init(struct kunit *test)
+{
+	struct shmbuf_create args = {
+		.size = SIZE,
+		.backing = SHMBUF_BACKING_CONTIG,
+		.numa_node = NUMA_NO_NODE,
+		.name = "vma_kunit",
+	};
+	struct vma_test *t;
+	int err;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return -ENOMEM;
+	err = kunit_attach_mm();
+	if (err)
+		return err;
+	t->file = shmbuf_create_file(&args);
+	if (IS_ERR(t->file))
+		return PTR_ERR(t->file);
+	t->buf = shmbuf_of_file(t->file);
+	test->priv = t;
+	return 0;
+}
+
+static void vma_test_exit(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+
+	if (t && t->file)
+		__fput_sync(t->file);
+}
+
+static struct kunit_case shmbuf_vma_cases[] = {
+	KUNIT_CASE(test_map_unmap),
+	KUNIT_CASE(test_prot_read_may_be_written),
+	KUNIT_CASE(test_read_only_file),
+	KUNIT_CASE(test_hole),
+	KUNIT_CASE(test_cut_ends),
+	KUNIT_CASE(test_overlay),
+	KUNIT_CASE(test_neighbours_are_not_merged),
+	KUNIT_CASE_PARAM(test_refused, refused_gen_params),
+	KUNIT_CASE(test_prepare_refuses_exec),
+	KUNIT_CASE(test_prepare_flags),
+	KUNIT_CASE_PARAM(test_mmap_fails_late, failing_gen_params),
+	KUNIT_CASE(test_same_bytes),
+	KUNIT_CASE(test_window_in_the_middle),
+	KUNIT_CASE(test_fault_beyond_the_end),
+	KUNIT_CASE(test_mapping_outlives_the_file),
+	{}
+};
+
+static struct kunit_suite shmbuf_vma_suite = {
+	.name = "shmbuf_vma",
+	.init = vma_test_init,
+	.exit = vma_test_exit,
+	.test_cases = shmbuf_vma_cases,
+};
+
+kunit_test_suite(shmbuf_vma_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the mappings of shmbuf");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_LICENSE("GPL");

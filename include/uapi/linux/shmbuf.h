@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Userspace interface of shmbuf: kernel buffers that processes map.
+ *
+ * A buffer is created through /dev/shmbuf and is then a file: it is mapped
+ * with mmap(), read and written, passed to other processes, and freed when
+ * the last descriptor and the last mapping of it are gone::
+ *
+ *	struct shmbuf_create c = {
+ *		.size = 1 << 20,
+ *		.backing = SHMBUF_BACKING_CONTIG,
+ *		.numa_node = -1,
+ *		.name = "frames",
+ *	};
+ *	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+ *
+ *	ioctl(dev, SHMBUF_IOC_CREATE, &c);
+ *	p = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, 0);
+ */
+#ifndef _UAPI_LINUX_SHMBUF_H
+#define _UAPI_LINUX_SHMBUF_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: ioctls
+ *
+ * Every structure has a fixed layout, the same for 32-bit and 64-bit programs,
+ * and may grow at its end. The size that the program was compiled with is part
+ * of the ioctl number:
+ *
+ * - a program older than the kernel gets the behaviour that it knows;
+ * - of a program newer than the kernel, input bytes that the kernel does not
+ *   know must be 0 (else ``E2BIG``), and output bytes that it does not know
+ *   read as 0.
+ *
+ * Common errors:
+ *
+ * - ``EINVAL``: a field has a value that is unknown or cannot be;
+ * - ``EOPNOTSUPP``: understood, but not possible on this kernel;
+ * - ``EFAULT``: the pointer is bad; nothing has happened;
+ * - ``ENOTTY``: no such ioctl, or its structure is shorter than the first
+ *   version of it.
+ */
+
+/* Registered in Documentation/userspace-api/ioctl/ioctl-number.rst */
+#define SHMBUF_IOC_MAGIC		0xB9
+
+/* Bytes of a buffer's name, the terminating NUL included */
+#define SHMBUF_NAME_LEN			32
+
+/*
+ * What a buffer is made of. Only SHMBUF_BACKING_CONTIG is implemented; the
+ * others are refused with EOPNOTSUPP.
+ */
+#define SHMBUF_BACKING_PAGES		0	/* pages, scattered in memory */
+#define SHMBUF_BACKING_CONTIG		1	/* physically contiguous pages */
+#define SHMBUF_BACKING_COHERENT		2	/* coherent DMA memory */
+#define SHMBUF_BACKING_STREAM		3	/* streaming DMA memory */
+#define SHMBUF_BACKING_REGION		4	/* a device's physical range */
+
+/* How the CPU caches a mapping. What cannot be honoured is refused. */
+#define SHMBUF_CACHE_CACHED		0
+#define SHMBUF_CACHE_WRITE_COMBINE	1
+#define SHMBUF_CACHE_UNCACHED		2
+#define SHMBUF_CACHE_DEVICE		3
+
+/**
+ * struct shmbuf_create - argument of %SHMBUF_IOC_CREATE
+ * @size: in: bytes wanted; out: size of the buffer, whole pages
+ * @backing: in: one of ``SHMBUF_BACKING_*``
+ * @cache: in: one of ``SHMBUF_CACHE_*``
+ * @flags: in: must be 0
+ * @fd: out: file descriptor of the buffer, read-write and close-on-exec
+ * @numa_node: in: node that the memory must come from, or -1 for any
+ * @reserved: in: must be 0
+ * @name: in: NUL-terminated, may be empty; seen in /proc/PID/maps
+ *
+ * Creates a buffer, all bytes 0, those between the size wanted and the size
+ * of the buffer included. Used on /dev/shmbuf. On failure no buffer and no
+ * file descriptor exist, and the structure is as it was (with ``EFAULT`` it
+ * may be written in part).
+ *
+ * Return: 0, or -1 with errno
+ *
+ * - ``EINVAL``: @size is 0 or too large for any buffer; @backing, @cache,
+ *   @flags, @numa_node or @reserved has an unknown value; @name has no NUL;
+ * - ``EOPNOTSUPP``: @backing is not built in, or cannot have @cache;
+ * - ``ENOMEM``: not enough memory, or, with ``SHMBUF_BACKING_CONTIG``, not
+ *   enough in one piece;
+ * - ``EMFILE``, ``ENFILE``: no free file descriptor.
+ */
+struct shmbuf_create {
+	__u64 size;
+	__u32 backing;
+	__u32 cache;
+	__u32 flags;
+	__s32 fd;
+	__s32 numa_node;
+	__u32 reserved;
+	__u8 name[SHMBUF_NAME_LEN];
+};
+
+#define SHMBUF_CREATE_SIZE_VER0		64
+
+/* The buffer has a kernel mapping: read() and write() see the same bytes. */
+#define SHMBUF_CAP_KERNEL_MAPPED	(1U << 0)
+
+/**
+ * struct shmbuf_info - argument of %SHMBUF_IOC_INFO
+ * @size: size of the buffer in bytes
+ * @map_unit: largest unit in bytes that one page table entry may map
+ * @mappings: memory areas that map the buffer, in all processes; an area that
+ *	mprotect() or munmap() splits counts as two
+ * @writable_mappings: those of them that are writable, or that mprotect() can
+ *	make writable
+ * @backing: one of ``SHMBUF_BACKING_*``
+ * @cache: one of ``SHMBUF_CACHE_*``
+ * @capabilities: ``SHMBUF_CAP_*``, ORed
+ * @reserved: 0
+ * @name: NUL-terminated
+ *
+ * Fills in the whole structure. Used on the file of a buffer.
+ *
+ * Return: 0, or -1 with errno ``EFAULT``.
+ */
+struct shmbuf_info {
+	__u64 size;
+	__u64 map_unit;
+	__u32 mappings;
+	__u32 writable_mappings;
+	__u32 backing;
+	__u32 cache;
+	__u32 capabilities;
+	__u32 reserved;
+	__u8 name[SHMBUF_NAME_LEN];
+};
+
+#define SHMBUF_INFO_SIZE_VER0		72
+
+/* On /dev/shmbuf */
+#define SHMBUF_IOC_CREATE	_IOWR(SHMBUF_IOC_MAGIC, 0x00, struct shmbuf_create)
+
+/* On the file of a buffer */
+#define SHMBUF_IOC_INFO		_IOR(SHMBUF_IOC_MAGIC, 0x01, struct shmbuf_info)
+
+#endif /* _UAPI_LINUX_SHMBUF_H */

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make run: from nothing to a program that maps a buffer of a booted kernel.
+
+. "$(dirname "$0")/lib.sh"
+. "$top/scripts/source.sh"
+. "$top/scripts/series.sh"
+
+need "${build_packages[@]}"
+lock_cache
+get_source
+. "$top/scripts/uml.sh"
+
+stage am "apply the series with git am" apply_series "$linux"
+stage build "build the kernel (UML)" build_uml
+stage user "build the programs" build_user
+stage demo "boot it and run the demonstration" run_demo
+
+awk '/^guest: exit status/ { exit } on { print } /Run .* as init process/ { on = 1 }' "$logs/demo.log"
+say
+say "The kernel's own messages: $logs/demo.log"

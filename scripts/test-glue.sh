@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The tools' own tests, part of make check: in a scratch copy of the checkout,
+# with a cache of its own, on a tree that has only the files that the series
+# touches, so that each command takes a moment.
+
+. "$(dirname "$0")/lib.sh"
+. "$top/scripts/source.sh"
+. "$top/scripts/series.sh"
+
+get_source
+work=$(mktemp -d "$cache/glue.XXXXXX")
+trap 'cd /; rm -rf "$work"' EXIT
+exec 9>&-
+
+passed=0
+failed=0
+ok() {
+	passed=$((passed + 1))
+	say "ok - $1"
+}
+not_ok() {
+	failed=$((failed + 1))
+	say "not ok - $1"
+	sed 's/^/    /' "$work/out"
+}
+
+# succeeds TITLE COMMAND...
+succeeds() {
+	local title=$1
+	shift
+	if "$@" >"$work/out" 2>&1 </dev/null; then ok "$title"; else not_ok "$title"; fi
+}
+
+# refuses TITLE PATTERN COMMAND...: fails, and says something that helps
+refuses() {
+	local title=$1 pattern=$2
+	shift 2
+	if "$@" >"$work/out" 2>&1 </dev/null; then
+		not_ok "$title (it succeeded)"
+	elif grep -Eq -- "$pattern" "$work/out"; then
+		ok "$title"
+	else
+		not_ok "$title (no \"$pattern\")"
+	fi
+}
+
+skip() { say "skip - $1: $2"; }
+
+# --- the scratch copy -----------------------------------------------------------
+
+export SHMBUF_CACHE=$work/cache KSRC=$work/linux
+copy=$work/copy
+mkdir "$copy" "$KSRC"
+(cd "$top" && git ls-files -co --exclude-standard -z | xargs -0 -I{} sh -c '[ ! -f "$1" ] || printf "%s\0" "$1"' sh {} | tar -c --null -T - | tar -x -C "$copy")
+git -C "$copy" init -q
+git -C "$copy" add -A -f
+
+touched=$(sed -n 's|^diff --git a/\(.*\) b/.*|\1|p' "$top"/patches/*.patch | sort -u)
+for file in Makefile .gitignore $touched; do
+	git -C "$linux" cat-file -e "base:$file" 2>/dev/null || continue
+	mkdir -p "$KSRC/$(dirname "$file")"
+	git -C "$linux" show "base:$file" >"$KSRC/$file"
+done
+state_of() { (cd "$1" && find . -type f -printf '%p %T@ %s\n' | sort | sha1sum); }
+ksrc_before=$(state_of "$KSRC")
+cd "$copy"
+
+# --- tree, export, check-sync ---------------------------------------------------
+
+succeeds "make tree on a folder" make -s tree
+tree=$(tail -n 1 "$work/out")
+commits() { git -C "$tree" rev-list --count base..HEAD; }
+succeeds "one commit a patch" test "$(commits)" = "$(find patches -name '0*.patch' ! -name '0000-*' | wc -l)"
+succeeds "KSRC was not written to" test "$ksrc_before" = "$(state_of "$KSRC")"
+succeeds "check-sync agrees" make -s check-sync
+before=$(cat patches/* $(git ls-files) | sha1sum)
+succeeds "make export" make -s export
+succeeds "exporting an unchanged tree changes no byte" test "$before" = "$(cat patches/* $(git ls-files) | sha1sum)"
+
+victim=drivers/misc/shmbuf/mmap.c
+keep() { rm -rf "$work/keep"; cp -a "$copy" "$work/keep"; }
+restore() { find "$copy" -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {} +; cp -a "$work/keep/." "$copy/"; }
+keep
+
+echo '/* edited */' >>$victim
+refuses "check-sync: an edited file" "$victim differs" make -s check-sync
+restore
+rm $victim
+refuses "check-sync: a file that is gone" "$victim is missing" make -s check-sync
+restore
+echo x >drivers/misc/shmbuf/new.c
+refuses "check-sync: a file that no patch has" 'new.c is in no patch' make -s check-sync
+refuses "fold: a new file has no owner" 'no patch owns a new file: drivers/misc/shmbuf/new.c' make -s fold
+restore
+echo x >>MAINTAINERS.snippet
+refuses "check-sync: another MAINTAINERS entry" 'MAINTAINERS.snippet differs' make -s check-sync
+restore
+rm patches/0002-*
+refuses "check-sync: a patch is missing" 'has another number' make -s check-sync
+restore
+sed -i '0,/^---$/s//Signed-off-by: A <a@example.org>\n---/' patches/0001-*
+refuses "check-sync: a signed patch" 'carries Signed-off-by' make -s check-sync
+restore
+sed -i 's/^\(+.*\)shmbuf_vma_close/\1shmbuf_vma_gone/' patches/0002-*
+refuses "check-sync: an edited patch" "$victim differs" make -s check-sync
+restore
+
+# --- fold -----------------------------------------------------------------------
+
+sum() { sha1sum <"$1"; }
+first=$(sum patches/0001-*)
+third=$(sum patches/0003-*)
+sed -i 's|A VMA was split, or copied|A VMA was cut, or copied|' $victim
+succeeds "fold an edit" make -s fold
+succeeds "it is in the patch that owns the line" grep -q '^+/\* A VMA was cut' patches/0002-*
+succeeds "the patches before it are the same" test "$first" = "$(sum patches/0001-*)"
+succeeds "the patches after it are the same" test "$third" = "$(sum patches/0003-*)"
+succeeds "check-sync after a fold" make -s check-sync
+succeeds "the tree follows" make -s tree
+succeeds "the tree has the edit" grep -q 'A VMA was cut' "$tree/$victim"
+succeeds "fold with nothing to do" make -s fold
+restore
+succeeds "the tree follows back" make -s tree
+
+# --- work in the tree -----------------------------------------------------------
+
+sed -i 's|A VMA was split|A VMA was torn|' "$tree/$victim"
+refuses "export: uncommitted changes" 'uncommitted changes' make -s export
+git -C "$tree" commit -q -a --fixup "$(git -C "$tree" log --format=%h -n 1 -- $victim)"
+refuses "export: fixups left" 'fixups left' make -s export
+refuses "fold: the tree has work" 'export that first' make -s fold
+refuses "distclean: the tree has work" 'has work that patches/ has not' make -s distclean
+echo >>patches/0000-cover-letter.patch
+refuses "tree: both sides changed" 'keep one' make -s tree
+restore
+succeeds "tree: work is left alone" make -s tree
+succeeds "autosquash" env GIT_SEQUENCE_EDITOR=: git -C "$tree" rebase -q -i --autosquash base
+succeeds "export what was squashed" make -s export
+succeeds "it is in the patch" grep -q '^+/\* A VMA was torn' patches/0002-*
+succeeds "check-sync after the export" make -s check-sync
+restore
+succeeds "the tree follows back again" make -s tree
+
+# --- other sources --------------------------------------------------------------
+
+git -C "$KSRC" init -q
+git -C "$KSRC" add -A -f
+git -C "$KSRC" -c user.name=x -c user.email=x@example.org commit -q -m x
+ksrc_before=$(state_of "$KSRC")
+succeeds "make tree on a git checkout" make -s tree
+succeeds "the checkout was not written to" test "$ksrc_before" = "$(state_of "$KSRC")"
+
+refuses "KSRC does not exist" 'does not exist' make -s tree KSRC="$work/nowhere"
+mkdir "$work/empty"
+refuses "KSRC is no kernel" 'not a kernel source tree' make -s tree KSRC="$work/empty"
+mkdir "$work/old"
+printf 'VERSION = 6\nPATCHLEVEL = 12\n' >"$work/old/Makefile"
+refuses "KSRC is too old" 'is Linux 6.12; the series needs' make -s tree KSRC="$work/old"
+mkdir "$work/built"
+printf 'VERSION = 7\nPATCHLEVEL = 3\n' >"$work/built/Makefile"
+touch "$work/built/.config"
+refuses "KSRC has been built in" 'make mrproper' make -s tree KSRC="$work/built"
+printf 'VERSION = 7\nPATCHLEVEL = 3\n' >"$work/empty/Makefile"
+refuses "the series does not apply" 'apply the series with git am failed|make a tree with the series failed' make -s tree KSRC="$work/empty"
+succeeds "nothing half-made stays" test -z "$(find "$SHMBUF_CACHE" -maxdepth 2 -name '*.part*')"
+
+unset KSRC
+if [ "$(id -u)" = 0 ]; then
+	export SHMBUF_CACHE=$work/cache2
+	refuses "no network" 'check the network, or use KSRC' env http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 make -s tree
+	succeeds "no network leaves nothing to trust" test -z "$(find "$SHMBUF_CACHE" -maxdepth 1 -name 'linux-source*')"
+	printf 'ID=plan9\nPRETTY_NAME="Plan 9"\n' >"$work/os-release"
+	refuses "another distribution" 'only Debian .* this is Plan 9; use KSRC' \
+		unshare -m sh -c "mount --bind '$work/os-release' \"\$(realpath /etc/os-release)\" && make -s tree"
+	mkdir "$work/small"
+	small() { unshare -m sh -c "mount -t tmpfs -o size=$1 small '$work/small' && shift && exec env SHMBUF_CACHE='$work/small' \"\$@\"" sh "$@"; }
+	refuses "too little space" 'need 6 GiB, .* free; free some space' small 100m make -s tree
+	refuses "the disk fills up" 'the disk under .* is full' small 600k env SHMBUF_MIN_MIB=0 make -s tree KSRC="$work/linux"
+else
+	skip "no network, another distribution, disk full" "needs root for a mount namespace and apt's state"
+fi
+
+say "counted: $passed passed, $failed failed"
+[ $failed = 0 ]

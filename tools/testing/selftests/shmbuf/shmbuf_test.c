@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The userspace interface of shmbuf as a program uses it: /dev/shmbuf, the
+ * file of a buffer, and its mappings.
+ *
+ * read() and write() copy through the kernel's own mapping of the buffer, so
+ * they are how these tests see what the kernel sees, and what the kernel
+ * writes.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/shmbuf.h>
+
+#include "../kselftest_harness.h"
+
+#define PAGES	4
+#define RW	(PROT_READ | PROT_WRITE)
+
+static long page;
+
+/* The lowest free descriptor: the same before and after, if none leaked. */
+static int lowest_free_fd(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+static struct shmbuf_create valid_create(void)
+{
+	return (struct shmbuf_create) {
+		.size = PAGES * page,
+		.backing = SHMBUF_BACKING_CONTIG,
+		.fd = -1,
+		.numa_node = -1,
+		.name = "selftest",
+	};
+}
+
+FIXTURE(node) {
+	int dev;
+};
+
+FIXTURE_SETUP(node)
+{
+	page = sysconf(_SC_PAGESIZE);
+	self->dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+	if (self->dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+}
+
+FIXTURE_TEARDOWN(node)
+{
+	if (self->dev >= 0)
+		close(self->dev);
+}
+
+/* Only root may make buffers unless the administrator says otherwise. */
+TEST_F(node, mode_0600)
+{
+	struct stat st;
+
+	ASSERT_EQ(fstat(self->dev, &st), 0);
+	EXPECT_EQ(st.st_mode & 07777, 0600);
+}
+
+TEST_F(node, create)
+{
+	struct shmbuf_create c = valid_create();
+	struct stat st;
+
+	c.size = 100;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	EXPECT_EQ(c.size, page);
+	ASSERT_GE(c.fd, 0);
+	EXPECT_EQ(fcntl(c.fd, F_GETFD), FD_CLOEXEC);
+	EXPECT_EQ(fcntl(c.fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	ASSERT_EQ(fstat(c.fd, &st), 0);
+	EXPECT_EQ(st.st_size, page);
+	EXPECT_EQ(close(c.fd), 0);
+}
+
+/* Zero, the bytes that nobody asked for included, whatever was there before. */
+TEST_F(node, memory_is_zeroed)
+{
+	struct shmbuf_create c;
+	unsigned char *p;
+	int i, round;
+
+	for (round = 0; round < 8; round++) {
+		c = valid_create();
+		c.size = (PAGES - 1) * page + 100;
+		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+		p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+		ASSERT_NE(p, MAP_FAILED);
+		for (i = 0; i < PAGES * page; i++) {
+			if (p[i])
+				break;
+		}
+		EXPECT_EQ(i, PAGES * page);
+		memset(p, 0xaa, c.size);
+		munmap(p, c.size);
+		close(c.fd);
+	}
+}
+
+TEST_F(node, numa_node)
+{
+	struct shmbuf_create c = valid_create();
+
+	c.numa_node = 0;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	close(c.fd);
+}
+
+TEST_F(node, unknown_ioctl)
+{
+	EXPECT_EQ(ioctl(self->dev, _IO(SHMBUF_IOC_MAGIC, 0x7f)), -1);
+	EXPECT_EQ(errno, ENOTTY);
+	EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_INFO, NULL), -1);
+	EXPECT_EQ(errno, ENOTTY);
+}
+
+TEST_F(node, bad_pointer)
+{
+	int fd = lowest_free_fd();
+	struct shmbuf_create *read_only;
+
+	EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, NULL), -1);
+	EXPECT_EQ(errno, EFAULT);
+
+	/* Can be read, but the answer cannot be written. */
+	read_only = mmap(NULL, page, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(read_only, MAP_FAILED);
+	*read_only = valid_create();
+	ASSERT_EQ(mprotect(read_only, page, PROT_READ), 0);
+	EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, read_only), -1);
+	EXPECT_EQ(errno, EFAULT);
+	munmap(read_only, page);
+	EXPECT_EQ(lowest_free_fd(), fd);
+}
+
+/* Programs that are older or newer than the kernel. */
+TEST_F(node, struct_sizes)
+{
+	struct {
+		struct shmbuf_create c;
+		__u64 newer;
+	} arg = { valid_create(), 0 };
+	const unsigned int nr = _IOC_NR(SHMBUF_IOC_CREATE);
+
+#define CREATE_OF_SIZE(size) \
+	_IOC(_IOC_READ | _IOC_WRITE, SHMBUF_IOC_MAGIC, nr, size)
+
+	EXPECT_EQ(sizeof(arg.c), SHMBUF_CREATE_SIZE_VER0);
+	EXPECT_EQ(ioctl(self->dev, CREATE_OF_SIZE(sizeof(arg.c) - 4), &arg), -1);
+	EXPECT_EQ(errno, ENOTTY);
+
+	ASSERT_EQ(ioctl(self->dev, CREATE_OF_SIZE(sizeof(arg)), &arg), 0);
+	close(arg.c.fd);
+
+	arg.newer = 1;
+	EXPECT_EQ(ioctl(self->dev, CREATE_OF_SIZE(sizeof(arg)), &arg), -1);
+	EXPECT_EQ(errno, E2BIG);
+}
+
+/* Create with one field wrong: nothing happens but the errno. */
+FIXTURE(refused) {
+	int dev;
+};
+
+FIXTURE_VARIANT(refused) {
+	size_t offset;
+	size_t length;
+	uint64_t value;
+	int expected;
+};
+
+#define REFUSED(name, field, bad, err)					\
+FIXTURE_VARIANT_ADD(refused, name) {					\
+	.offset = offsetof(struct shmbuf_create, field),		\
+	.length = sizeof(((struct shmbuf_create *)0)->field),		\
+	.value = (bad),							\
+	.expected = (err),						\
+}
+
+REFUSED(size_0, size, 0, EINVAL);
+REFUSED(size_that_wraps, size, UINT64_MAX, EINVAL);
+REFUSED(size_of_the_last_page, size, UINT64_MAX - 4095, EINVAL);
+REFUSED(size_ulong_max, size, (unsigned long)-1, EINVAL);
+REFUSED(size_ulong_max_less_a_page, size, (unsigned long)-4096, EINVAL);
+REFUSED(size_with_the_sign_bit, size, 1ULL << 63, EINVAL);
+REFUSED(size_more_than_memory, size, (unsigned long)-1 >> 2, ENOMEM);
+REFUSED(backing_unknown, backing, 5, EINVAL);
+REFUSED(backing_huge, backing, UINT32_MAX, EINVAL);
+REFUSED(backing_not_built_in, backing, SHMBUF_BACKING_REGION, EOPNOTSUPP);
+REFUSED(cache_unknown, cache, 4, EINVAL);
+REFUSED(cache_impossible, cache, SHMBUF_CACHE_DEVICE, EOPNOTSUPP);
+REFUSED(flags, flags, 1, EINVAL);
+REFUSED(reserved, reserved, 1, EINVAL);
+REFUSED(node_negative, numa_node, (uint32_t)-2, EINVAL);
+REFUSED(node_without_memory, numa_node, 1023, EINVAL);
+REFUSED(node_huge, numa_node, INT32_MAX, EINVAL);
+
+FIXTURE_SETUP(refused)
+{
+	page = sysconf(_SC_PAGESIZE);
+	self->dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+	if (self->dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+}
+
+FIXTURE_TEARDOWN(refused)
+{
+	if (self->dev >= 0)
+		close(self->dev);
+}
+
+TEST_F(refused, create)
+{
+	struct shmbuf_create c = valid_create(), before;
+	uint32_t value32 = variant->value;
+	int fd = lowest_free_fd();
+
+	memcpy((char *)&c + variant->offset,
+	       variant->length == 8 ? (void *)&variant->value : &value32,
+	       variant->length);
+	before = c;
+	EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), -1);
+	EXPECT_EQ(errno, variant->expected);
+	EXPECT_EQ(memcmp(&c, &before, sizeof(c)), 0);
+	EXPECT_EQ(lowest_free_fd(), fd);
+}
+
+TEST_F(node, name_without_end)
+{
+	struct shmbuf_create c = valid_create();
+
+	memset(c.name, 'x', sizeof(c.name));
+	EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), -1);
+	EXPECT_EQ(errno, EINVAL);
+	c.name[sizeof(c.name) - 1] = '\0';
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	close(c.fd);
+}
+
+/* A buffer of PAGES pages, mapped as a whole. */
+FIXTURE(buffer) {
+	int fd;
+	size_t size;
+	char *p;
+};
+
+FIXTURE_SETUP(buffer)
+{
+	struct shmbuf_create c;
+	int dev;
+
+	page = sysconf(_SC_PAGESIZE);
+	self->fd = -1;
+	self->p = MAP_FAILED;
+	dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+	c = valid_create();
+	ASSERT_EQ(ioctl(dev, SHMBUF_IOC_CREATE, &c), 0);
+	close(dev);
+	self->fd = c.fd;
+	self->size = c.size;
+	self->p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+	ASSERT_NE(self->p, MAP_FAILED);
+}
+
+FIXTURE_TEARDOWN(buffer)
+{
+	if (self->p != MAP_FAILED)
+		munmap(self->p, self->size);
+	if (self->fd >= 0)
+		close(self->fd);
+}
+
+static struct shmbuf_info get_info(int fd)
+{
+	struct shmbuf_info info;
+
+	memset(&info, 0xff, sizeof(info));
+	if (ioctl(fd, SHMBUF_IOC_INFO, &info))
+		memset(&info, 0xff, sizeof(info));
+	return info;
+}
+
+#define EXPECT_COUNTS(all, writable) do {				\
+	struct shmbuf_info __info = get_info(self->fd);			\
+									\
+	EXPECT_EQ(__info.mappings, all);				\
+	EXPECT_EQ(__info.writable_mappings, writable);			\
+} while (0)
+
+TEST_F(buffer, info)
+{
+	struct shmbuf_info info = get_info(self->fd);
+
+	EXPECT_EQ(info.size, self->size);
+	EXPECT_EQ(info.map_unit, page);
+	EXPECT_EQ(info.mappings, 1);
+	EXPECT_EQ(info.writable_mappings, 1);
+	EXPECT_EQ(info.backing, SHMBUF_BACKING_CONTIG);
+	EXPECT_EQ(info.cache, SHMBUF_CACHE_CACHED);
+	EXPECT_EQ(info.capabilities, SHMBUF_CAP_KERNEL_MAPPED);
+	EXPECT_EQ(info.reserved, 0);
+	EXPECT_STREQ((char *)info.name, "selftest");
+	EXPECT_EQ(sizeof(info), SHMBUF_INFO_SIZE_VER0);
+
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_INFO, NULL), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_CREATE, NULL), -1);
+	EXPECT_EQ(errno, ENOTTY);
+}
+
+TEST_F(buffer, info_struct_sizes)
+{
+	struct {
+		struct shmbuf_info info;
+		__u64 newer;
+	} arg = { .newer = ~0ULL };
+	const unsigned int nr = _IOC_NR(SHMBUF_IOC_INFO);
+
+	ASSERT_EQ(ioctl(self->fd, _IOC(_IOC_READ, SHMBUF_IOC_MAGIC, nr,
+				       sizeof(arg)), &arg), 0);
+	EXPECT_EQ(arg.info.size, self->size);
+	EXPECT_EQ(arg.newer, 0);
+	EXPECT_EQ(ioctl(self->fd, _IOC(_IOC_READ, SHMBUF_IOC_MAGIC, nr,
+				       sizeof(arg.info) - 4), &arg), -1);
+	EXPECT_EQ(errno, ENOTTY);
+}
+
+/* What a process stores the kernel loads, on every page, and back. */
+TEST_F(buffer, store_and_load)
+{
+	unsigned char byte;
+	int i;
+
+	for (i = 0; i < PAGES; i++) {
+		self->p[i * page] = i + 1;
+		ASSERT_EQ(pread(self->fd, &byte, 1, i * page), 1);
+		EXPECT_EQ(byte, i + 1);
+		byte = i + 100;
+		ASSERT_EQ(pwrite(self->fd, &byte, 1, (i + 1) * page - 1), 1);
+		EXPECT_EQ(self->p[(i + 1) * page - 1], i + 100);
+	}
+}
+
+TEST_F(buffer, two_mappings_of_one_page)
+{
+	char *q = mmap(NULL, page, RW, MAP_SHARED, self->fd, page);
+
+	ASSERT_NE(q, MAP_FAILED);
+	EXPECT_COUNTS(2, 2);
+	self->p[page + 5] = 42;
+	EXPECT_EQ(q[5], 42);
+	q[6] = 43;
+	EXPECT_EQ(self->p[page + 6], 43);
+	munmap(q, page);
+	EXPECT_COUNTS(1, 1);
+}
+
+TEST_F(buffer, read_write_edges)
+{
+	char two[2] = { 1, 2 };
+	off_t end = self->size;
+	char *bad = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	EXPECT_EQ(lseek(self->fd, 0, SEEK_END), end);
+	EXPECT_EQ(read(self->fd, two, 2), 0);
+	EXPECT_EQ(write(self->fd, two, 2), -1);
+	EXPECT_EQ(errno, ENOSPC);
+	EXPECT_EQ(write(self->fd, two, 0), 0);
+	EXPECT_EQ(pread(self->fd, two, 2, end + page), 0);
+	EXPECT_EQ(pwrite(self->fd, two, 2, end + page), -1);
+	EXPECT_EQ(errno, ENOSPC);
+
+	EXPECT_EQ(lseek(self->fd, -1, SEEK_END), end - 1);
+	EXPECT_EQ(write(self->fd, two, 2), 1);
+	EXPECT_EQ(lseek(self->fd, 0, SEEK_CUR), end);
+	EXPECT_EQ(self->p[end - 1], 1);
+	EXPECT_EQ(pread(self->fd, two, 2, end - 1), 1);
+
+	EXPECT_EQ(pread(self->fd, bad, 1, 0), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(pwrite(self->fd, bad, 1, 0), -1);
+	EXPECT_EQ(errno, EFAULT);
+}
+
+/* Appending would grow the file, and a buffer does not grow. */
+TEST_F(buffer, size_is_fixed)
+{
+	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	struct stat st;
+
+	EXPECT_EQ(pwritev2(self->fd, &iov, 1, 0, RWF_APPEND), -1);
+	EXPECT_EQ(errno, ENOSPC);
+	EXPECT_EQ(ftruncate(self->fd, 0), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(ftruncate(self->fd, 2 * self->size), -1);
+	EXPECT_EQ(errno, EINVAL);
+	ASSERT_EQ(fstat(self->fd, &st), 0);
+	EXPECT_EQ(st.st_size, self->size);
+	EXPECT_EQ(self->p[0], 0);
+}
+
+#define EXPECT_NO_MMAP(len, prot, flags, fd, off, err) do {		\
+	EXPECT_EQ(mmap(NULL, len, prot, flags, fd, off), MAP_FAILED);	\
+	EXPECT_EQ(errno, err);						\
+} while (0)
+
+TEST_F(buffer, windows)
+{
+	char *q;
+	int i;
+
+	for (i = 0; i < PAGES; i++)
+		self->p[i * page] = i;
+	for (i = 0; i < PAGES; i++) {
+		q = mmap(NULL, page, PROT_READ, MAP_SHARED, self->fd, i * page);
+		ASSERT_NE(q, MAP_FAILED);
+		EXPECT_EQ(*q, i);
+		munmap(q, page);
+	}
+
+	EXPECT_NO_MMAP(self->size + 1, RW, MAP_SHARED, self->fd, 0, EINVAL);
+	EXPECT_NO_MMAP(2 * page, RW, MAP_SHARED, self->fd,
+		       self->size - page, EINVAL);
+	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, self->size, EINVAL);
+	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, 1UL << 30, EINVAL);
+	EXPECT_COUNTS(1, 1);
+}
+
+TEST_F(buffer, protections)
+{
+	EXPECT_NO_MMAP(page, RW, MAP_PRIVATE, self->fd, 0, EINVAL);
+	EXPECT_NO_MMAP(page, PROT_READ, MAP_PRIVATE, self->fd, 0, EINVAL);
+	EXPECT_NO_MMAP(page, PROT_READ | PROT_EXEC, MAP_SHARED, self->fd, 0,
+		       EPERM);
+	EXPECT_EQ(mprotect(self->p, page, PROT_READ | PROT_EXEC), -1);
+	EXPECT_EQ(errno, EACCES);
+	EXPECT_COUNTS(1, 1);
+}
+
+/* A consumer gets its own, read-only file and can never write through it. */
+TEST_F(buffer, read_only_file)
+{
+	char path[64], *q, byte = 1;
+	int ro;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(ro, 0);
+	EXPECT_NO_MMAP(page, RW, MAP_SHARED, ro, 0, EACCES);
+	q = mmap(NULL, page, PROT_READ, MAP_SHARED, ro, 0);
+	ASSERT_NE(q, MAP_FAILED);
+	EXPECT_COUNTS(2, 1);
+	EXPECT_EQ(mprotect(q, page, RW), -1);
+	EXPECT_EQ(errno, EACCES);
+	EXPECT_EQ(write(ro, &byte, 1), -1);
+	EXPECT_EQ(errno, EBADF);
+	self->p[0] = 9;
+	EXPECT_EQ(q[0], 9);
+	EXPECT_EQ(read(ro, &byte, 1), 1);
+	EXPECT_EQ(byte, 9);
+	munmap(q, page);
+	close(ro);
+	EXPECT_COUNTS(1, 1);
+}
+
+TEST_F(buffer, close_while_mapped)
+{
+	char path[64];
+
+	strcpy(self->p + page, "still here");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	EXPECT_EQ(close(self->fd), 0);
+	self->fd = -1;
+	EXPECT_EQ(access(path, F_OK), -1);
+	EXPECT_STREQ(self->p + page, "still here");
+	self->p[0] = 1;
+	EXPECT_EQ(self->p[0], 1);
+}
+
+/* Fork shares the mapping and counts it until the child is gone. */
+TEST_F(buffer, fork)
+{
+	int go[2], status;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(pipe(go), 0);
+	self->p[0] = 1;
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(go[1]);
+		self->p[page] = self->p[0] + 1;
+		_exit(read(go[0], &byte, 1) ? 1 : 0);
+	}
+	close(go[0]);
+	EXPECT_COUNTS(2, 2);
+	close(go[1]);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(self->p[page], 2);
+	EXPECT_COUNTS(1, 1);
+}
+
+TEST_F(buffer, sigkill_of_a_child)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		for (;;)
+			pause();
+	}
+	EXPECT_COUNTS(2, 2);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_COUNTS(1, 1);
+}
+
+TEST_F(buffer, dontfork)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(madvise(self->p, self->size, MADV_DONTFORK), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(get_info(self->fd).mappings);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+TEST_F(buffer, hole)
+{
+	self->p[0] = 1;
+	self->p[2 * page] = 3;
+	ASSERT_EQ(munmap(self->p + page, page), 0);
+	EXPECT_COUNTS(2, 2);
+	EXPECT_EQ(self->p[0], 1);
+	EXPECT_EQ(self->p[2 * page], 3);
+	ASSERT_EQ(munmap(self->p, page), 0);
+	EXPECT_COUNTS(1, 1);
+	ASSERT_EQ(munmap(self->p + 2 * page, 2 * page), 0);
+	EXPECT_COUNTS(0, 0);
+}
+
+TEST_F(buffer, mprotect_splits)
+{
+	ASSERT_EQ(mprotect(self->p + page, page, PROT_READ), 0);
+	EXPECT_COUNTS(3, 3);
+	ASSERT_EQ(munmap(self->p, self->size), 0);
+	EXPECT_COUNTS(0, 0);
+}
+
+TEST_F(buffer, mremap)
+{
+	char *q, *place;
+
+	self->p[0] = 7;
+	place = mmap(NULL, self->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	ASSERT_NE(place, MAP_FAILED);
+	q = mremap(self->p, self->size, self->size,
+		   MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	ASSERT_EQ(q, place);
+	EXPECT_EQ(q[0], 7);
+	EXPECT_COUNTS(1, 1);
+
+	EXPECT_EQ(mremap(q, self->size, 2 * self->size, MREMAP_MAYMOVE),
+		  MAP_FAILED);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_COUNTS(1, 1);
+
+	EXPECT_EQ(mremap(q, self->size, page, 0), q);
+	EXPECT_COUNTS(1, 1);
+	ASSERT_EQ(munmap(q, page), 0);
+	EXPECT_COUNTS(0, 0);
+}
+
+TEST_F(buffer, map_fixed_over_itself)
+{
+	self->p[0] = 5;
+	ASSERT_EQ(mmap(self->p, self->size, RW, MAP_SHARED | MAP_FIXED,
+		       self->fd, 0), self->p);
+	EXPECT_COUNTS(1, 1);
+	EXPECT_EQ(self->p[0], 5);
+}
+
+TEST_F(buffer, proc_maps)
+{
+	char line[512], expected[32];
+	bool found = false;
+	FILE *maps;
+
+	snprintf(expected, sizeof(expected), "%lx-", (unsigned long)self->p);
+	maps = fopen("/proc/self/maps", "r");
+	ASSERT_NE(maps, NULL);
+	while (fgets(line, sizeof(line), maps)) {
+		if (strncmp(line, expected, strlen(expected)))
+			continue;
+		found = strstr(line, " rw-s ") &&
+			strstr(line, "/shmbuf:selftest");
+	}
+	fclose(maps);
+	EXPECT_TRUE(found);
+}
+
+TEST_HARNESS_MAIN
