@@ -58,7 +58,7 @@ struct shmbuf {
 	unsigned long pfn;
 	void *vaddr;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* the counts */
 	unsigned int mappings;
 	unsigned int writable_mappings;
 };

@@ -186,7 +186,6 @@ FIXTURE(refused) {
 
 FIXTURE_VARIANT(refused) {
 	size_t offset;
-	size_t length;
 	uint64_t value;
 	int expected;
 };
@@ -194,7 +193,6 @@ FIXTURE_VARIANT(refused) {
 #define REFUSED(name, field, bad, err)					\
 FIXTURE_VARIANT_ADD(refused, name) {					\
 	.offset = offsetof(struct shmbuf_create, field),		\
-	.length = sizeof(((struct shmbuf_create *)0)->field),		\
 	.value = (bad),							\
 	.expected = (err),						\
 }
@@ -235,11 +233,13 @@ TEST_F(refused, create)
 {
 	struct shmbuf_create c = valid_create(), before;
 	uint32_t value32 = variant->value;
+	bool is_size = variant->offset == offsetof(struct shmbuf_create, size);
 	int fd = lowest_free_fd();
 
-	memcpy((char *)&c + variant->offset,
-	       variant->length == 8 ? (void *)&variant->value : &value32,
-	       variant->length);
+	if (is_size)	/* the only field of 64 bits */
+		c.size = variant->value;
+	else
+		memcpy((char *)&c + variant->offset, &value32, sizeof(value32));
 	before = c;
 	EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), -1);
 	EXPECT_EQ(errno, variant->expected);
