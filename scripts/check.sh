@@ -6,39 +6,17 @@
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/source.sh"
 . "$top/scripts/series.sh"
-
-passed=0
-failed=0
-
-# count NAME: adds "pass N fail N" that a stage's log ends with, or 1 for the stage.
-check() {		# name title command...
-	local log=$logs/$1.log status=0 counts
-	stage "$@" || status=1
-	counts=$(sed -n 's/^counted: \([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$log" | tail -n 1)
-	[ -n "$counts" ] || counts="$((1 - status)) $status"
-	# A stage that failed has failed, even when each of its tests passed.
-	[ $status = 0 ] || [ "${counts#* }" != 0 ] || counts="${counts% *} 1"
-	passed=$((passed + ${counts% *}))
-	failed=$((failed + ${counts#* }))
-	return $status
-}
-
-finish() {
-	say "total time $((SECONDS / 60)) min $((SECONDS % 60)) s"
-	say "$passed passed, $failed failed"
-	[ $failed = 0 ]
-	exit
-}
+. "$top/scripts/count.sh"
 
 kunit_and_count() {
-	local status=0 line total
+	local status=0 line total good
 	run_kunit || status=1
 	# "Testing complete. Ran 77 tests: passed: 77"
 	line=$(grep 'Testing complete. Ran' "$logs/kunit.log" | tail -n 1)
 	total=$(sed -n 's/.*Ran \([0-9]*\) tests.*/\1/p' <<<"$line")
-	passed_here=$(sed -n 's/.*passed: \([0-9]*\).*/\1/p' <<<"$line")
+	good=$(sed -n 's/.*passed: \([0-9]*\).*/\1/p' <<<"$line")
 	[ "${total:-0}" -gt 0 ] || { say "no KUnit test ran"; return 1; }
-	say "counted: ${passed_here:-0} passed, $((total - ${passed_here:-0})) failed"
+	say "counted: ${good:-0} passed, $((total - ${good:-0})) failed"
 	return $status
 }
 

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make gate: does every patch build, built in and as a module, without a
+# warning at W=1, on each kernel that the series is for?
+
+. "$(dirname "$0")/lib.sh"
+. "$top/scripts/source.sh"
+. "$top/scripts/series.sh"
+. "$top/scripts/count.sh"
+
+um_make() { make -C "$linux" ARCH=um O="$build/gate-$mode" -j"$jobs" "$@"; }
+
+configure() {
+	mkdir -p "$build/gate-$mode"
+	{
+		sed 's/#.*//' "$top/kunit/uml.config"
+		say CONFIG_MODULES=y "CONFIG_KUNIT=$mode" CONFIG_KUNIT_ALL_TESTS=y "CONFIG_SHMBUF=$mode" | tr ' ' '\n'
+	} >"$build/gate-$mode/.config"
+	um_make olddefconfig
+	grep -q "^CONFIG_SHMBUF=$mode" "$build/gate-$mode/.config" || { say "CONFIG_SHMBUF=$mode is not possible"; return 1; }
+}
+
+# Everything else first and without W=1: its warnings are not ours to mend.
+build_kernel() {
+	git -C "$linux" checkout -q -f series
+	configure
+	um_make vmlinux
+	[ $mode = y ] || um_make modules
+}
+
+# modpost sees an unexported symbol only against a whole kernel.
+build_patch() {		# commit
+	git -C "$linux" checkout -q -f "$1"
+	configure
+	um_make prepare
+	um_make W=1 drivers/misc/shmbuf/ 2>&1 | tee "$work/warnings"
+	! grep -n 'warning:' "$work/warnings"
+}
+
+need "${build_packages[@]}"
+lock_cache
+work=$(mktemp -d)
+trap 'rm -rf "$work"; git -C "$linux" checkout -q -f series' EXIT
+
+for LINUX_SOURCE in ${LINUX_SOURCE:-linux-source-7.3 linux-source-7.2}; do
+	want=$LINUX_SOURCE
+	get_source
+	. "$top/scripts/uml.sh"
+	name=$(basename "$linux")
+	check "am-$name" "$name: apply the series with git am" apply_series "$linux" || continue
+	for mode in y m; do
+		check "gate-$name-$mode" "$name: build the kernel, SHMBUF=$mode" build_kernel || continue
+		for commit in $(git -C "$linux" rev-list --reverse base..series); do
+			subject=$(git -C "$linux" log -1 --format=%s "$commit")
+			check "gate-$name-$mode-${commit:0:12}" "$name: W=1, SHMBUF=$mode, at \"$subject\"" build_patch "$commit" || true
+		done
+	done
+	git -C "$linux" checkout -q -f series
+done
+finish
