@@ -1,10 +1,12 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Backing CONTIG: one physically contiguous range of pages.
  */
 
+#include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/numa.h>
 
 #include "shmbuf.h"
 
@@ -22,7 +24,9 @@ static void free_page_range(struct page *page, unsigned long from,
 
 static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	/* Fail, and do not kill anybody to get the memory. */
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
+		    __GFP_RETRY_MAYFAIL;
 	unsigned int order = get_order(shmbuf_size(buf));
 	struct page *page;
 

@@ -1,26 +1,28 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Lifetime of buffers.
  *
  * A buffer is part of an inode on a pseudo filesystem, so its reference count
- * is the inode's, and it has a page cache and an address_space of its own.
- * The module stays loaded while a buffer lives: the filesystem is mounted only
- * while there is one (simple_pin_fs()), its type holds the module, and the VFS
- * lets go of the type after the last inode.
+ * is the inode's, and it has an address_space of its own. Each file holds a
+ * pin on the mount (simple_pin_fs()), so that all buffers share one superblock,
+ * and none is there when there is no buffer. The type of the filesystem holds
+ * the module, and the VFS lets go of the type after the last inode: the module
+ * can be removed when no buffer is left, and not before.
  */
 
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
+#include <linux/magic.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/sprintf.h>
 #include <linux/string.h>
 
 #include "shmbuf.h"
-
-#define SHMBUF_FS_MAGIC		0x73686d62	/* "shmb" */
 
 static struct kmem_cache *shmbuf_cache;
 static struct vfsmount *shmbuf_mnt;
@@ -42,13 +44,17 @@ static void shmbuf_free_inode(struct inode *inode)
 	kmem_cache_free(shmbuf_cache, container_of(inode, struct shmbuf, inode));
 }
 
-/* No file and no mapping is left, and no reference to make one from. */
+/*
+ * No file and no mapping is left, and no reference to make one from. This is no
+ * place to release the mount, which would shut down the superblock from inside.
+ */
 static void shmbuf_evict_inode(struct inode *inode)
 {
 	struct shmbuf *buf = container_of(inode, struct shmbuf, inode);
 
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
+	/* The root directory of the filesystem is no buffer. */
 	if (buf->ops)
 		buf->ops->free(buf);
 }
@@ -62,7 +68,7 @@ static const struct super_operations shmbuf_super_ops = {
 
 static int shmbuf_init_fs_context(struct fs_context *fc)
 {
-	struct pseudo_fs_context *ctx = init_pseudo(fc, SHMBUF_FS_MAGIC);
+	struct pseudo_fs_context *ctx = init_pseudo(fc, SHMBUF_MAGIC);
 
 	if (!ctx)
 		return -ENOMEM;
@@ -76,6 +82,28 @@ static struct file_system_type shmbuf_fs_type = {
 	.init_fs_context	= shmbuf_init_fs_context,
 	.kill_sb		= kill_anon_super,
 };
+
+/**
+ * shmbuf_pin_mount() - hold the mount that all buffers share
+ *
+ * Context: Process context, may sleep. Cannot fail while somebody else holds
+ *	it.
+ * Return: 0 or a negative errno.
+ */
+int shmbuf_pin_mount(void)
+{
+	return simple_pin_fs(&shmbuf_fs_type, &shmbuf_mnt, &shmbuf_mnt_count);
+}
+
+/**
+ * shmbuf_unpin_mount() - undo shmbuf_pin_mount()
+ *
+ * Context: Process context, may sleep; not in the eviction of an inode.
+ */
+void shmbuf_unpin_mount(void)
+{
+	simple_release_fs(&shmbuf_mnt, &shmbuf_mnt_count);
+}
 
 /**
  * shmbuf_alloc() - make a buffer that has no file yet
@@ -93,13 +121,13 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	struct inode *inode;
 	int err;
 
-	err = simple_pin_fs(&shmbuf_fs_type, &shmbuf_mnt, &shmbuf_mnt_count);
+	err = shmbuf_pin_mount();
 	if (err)
 		return ERR_PTR(err);
 
 	inode = alloc_anon_inode(shmbuf_mnt->mnt_sb);
 	if (IS_ERR(inode)) {
-		simple_release_fs(&shmbuf_mnt, &shmbuf_mnt_count);
+		shmbuf_unpin_mount();
 		return ERR_CAST(inode);
 	}
 	i_size_write(inode, size);
@@ -127,14 +155,15 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 void shmbuf_put(struct shmbuf *buf)
 {
 	iput(&buf->inode);
-	simple_release_fs(&shmbuf_mnt, &shmbuf_mnt_count);
+	shmbuf_unpin_mount();
 }
 
 /**
  * shmbuf_alloc_file() - make the first file of a buffer
  * @buf: the buffer
  * @fops: for this file, and for those that userspace makes from it by opening
- *	/proc/PID/fd/N, for instance read-only
+ *	/proc/PID/fd/N, for instance read-only; its ->open() is to call
+ *	shmbuf_pin_mount(), its ->release() shmbuf_unpin_mount()
  *
  * Context: Process context, may sleep.
  * Return: the file, which holds a reference to the buffer, or an ERR_PTR().
@@ -144,17 +173,32 @@ struct file *shmbuf_alloc_file(struct shmbuf *buf,
 {
 	char name[sizeof("shmbuf:") + SHMBUF_NAME_LEN];
 	struct file *file;
+	int err;
+
+	/* fput() puts both, and an open() that did not happen gets neither. */
+	if (!fops_get(fops))
+		return ERR_PTR(-ENODEV);
+	err = shmbuf_pin_mount();
+	if (err)
+		goto put_fops;
 
 	snprintf(name, sizeof(name), "shmbuf:%s", buf->name);
 	buf->inode.i_fop = fops;
 	ihold(&buf->inode);
 	file = alloc_file_pseudo(&buf->inode, shmbuf_mnt, name, O_RDWR, fops);
 	if (IS_ERR(file)) {
-		iput(&buf->inode);
-		return file;
+		err = PTR_ERR(file);
+		goto put_inode;
 	}
 	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
 	return file;
+
+put_inode:
+	iput(&buf->inode);
+	shmbuf_unpin_mount();
+put_fops:
+	fops_put(fops);
+	return ERR_PTR(err);
 }
 
 /* Slab objects keep what inode_init_once() set up over many lives. */

@@ -1,21 +1,37 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file of a buffer: made by CREATE, mapped, read, written, asked.
+ * The file of a buffer: made by CREATE, mapped, read, written, queried.
  */
 
 #include <kunit/visibility.h>
+#include <linux/array_size.h>
+#include <linux/build_bug.h>
+#include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/export.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/nodemask.h>
-#include <linux/numa.h>
+#include <linux/nospec.h>
+#include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "geometry.h"
 #include "shmbuf.h"
+
+/* Not for the file that CREATE makes, see shmbuf_alloc_file(). */
+static int shmbuf_open(struct inode *inode, struct file *file)
+{
+	return shmbuf_pin_mount();
+}
+
+static int shmbuf_release(struct inode *inode, struct file *file)
+{
+	shmbuf_unpin_mount();
+	return 0;
+}
 
 static ssize_t shmbuf_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -51,16 +67,25 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static long shmbuf_ioctl_info(struct shmbuf *buf, void __user *uarg,
 			      size_t usize)
 {
-	struct shmbuf_info info = {
+	struct shmbuf_info info;
+	int err;
+
+	BUILD_BUG_ON(offsetofend(struct shmbuf_info, name) !=
+		     SHMBUF_INFO_SIZE_VER0);
+
+	err = copy_struct_from_user(&info, sizeof(info), uarg, usize);
+	if (err)
+		return err;
+	if (info.reserved)
+		return -EINVAL;
+
+	info = (struct shmbuf_info) {
 		.size = shmbuf_size(buf),
 		.map_unit = PAGE_SIZE,
 		.backing = buf->backing,
 		.cache = buf->cache,
 		.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
 	};
-
-	BUILD_BUG_ON(sizeof(info) != SHMBUF_INFO_SIZE_VER0);
-
 	memcpy(info.name, buf->name, sizeof(info.name));
 	spin_lock(&buf->lock);
 	info.mappings = buf->mappings;
@@ -81,41 +106,62 @@ static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 
 static const struct file_operations shmbuf_file_ops = {
 	.owner		= THIS_MODULE,
+	.open		= shmbuf_open,
+	.release	= shmbuf_release,
 	.llseek		= generic_file_llseek,
 	.read_iter	= shmbuf_read_iter,
 	.write_iter	= shmbuf_write_iter,
 	.mmap_prepare	= shmbuf_mmap_prepare,
+	.fsync		= noop_fsync,
 	.unlocked_ioctl	= shmbuf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
 static const struct shmbuf_backing *const shmbuf_backings[] = {
-	[SHMBUF_BACKING_PAGES]		= NULL,
-	[SHMBUF_BACKING_CONTIG]		= &shmbuf_contig,
-	[SHMBUF_BACKING_COHERENT]	= NULL,
-	[SHMBUF_BACKING_STREAM]		= NULL,
-	[SHMBUF_BACKING_REGION]		= NULL,
+	[SHMBUF_BACKING_CONTIG]	= &shmbuf_contig,
 };
 
-static int shmbuf_check_create(const struct shmbuf_create *args)
+static const struct shmbuf_backing *find_backing(u32 backing)
 {
-	const struct shmbuf_backing *ops;
+	if (backing >= ARRAY_SIZE(shmbuf_backings))
+		return NULL;
+	return shmbuf_backings[array_index_nospec(backing,
+						  ARRAY_SIZE(shmbuf_backings))];
+}
 
+static bool numa_node_valid(int node)
+{
+	if (node == SHMBUF_NUMA_ANY)
+		return true;
+	if (node < 0 || node >= MAX_NUMNODES)
+		return false;
+	return node_state(array_index_nospec(node, MAX_NUMNODES), N_MEMORY);
+}
+
+/* Names end up in files that people and programs read line by line. */
+static bool name_valid(const u8 *name)
+{
+	size_t i;
+
+	for (i = 0; i < SHMBUF_NAME_LEN && name[i]; i++) {
+		if (!isascii(name[i]) || !isprint(name[i]) || name[i] == '/')
+			return false;
+	}
+	return i < SHMBUF_NAME_LEN;
+}
+
+static int shmbuf_check_create(const struct shmbuf_create *args,
+			       const struct shmbuf_backing *ops)
+{
 	if (args->flags || args->reserved)
 		return -EINVAL;
-	if (args->backing >= ARRAY_SIZE(shmbuf_backings))
+	if (!ops || args->cache > SHMBUF_CACHE_DEVICE)
 		return -EINVAL;
-	if (args->cache > SHMBUF_CACHE_DEVICE)
+	if (!numa_node_valid(args->numa_node))
 		return -EINVAL;
-	if (args->numa_node != NUMA_NO_NODE &&
-	    (args->numa_node < 0 || args->numa_node >= MAX_NUMNODES ||
-	     !node_state(args->numa_node, N_MEMORY)))
+	if (!name_valid(args->name))
 		return -EINVAL;
-	if (!memchr(args->name, '\0', sizeof(args->name)))
-		return -EINVAL;
-
-	ops = shmbuf_backings[args->backing];
-	if (!ops || !(ops->caches & BIT(args->cache)))
+	if (!(ops->caches & BIT(args->cache)))
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -130,6 +176,7 @@ static int shmbuf_check_create(const struct shmbuf_create *args)
  */
 struct file *shmbuf_create_file(struct shmbuf_create *args)
 {
+	const struct shmbuf_backing *ops = find_backing(args->backing);
 	struct shmbuf *buf;
 	struct file *file;
 	size_t size;
@@ -137,11 +184,11 @@ struct file *shmbuf_create_file(struct shmbuf_create *args)
 
 	err = shmbuf_round_size(args->size, &size);
 	if (!err)
-		err = shmbuf_check_create(args);
+		err = shmbuf_check_create(args, ops);
 	if (err)
 		return ERR_PTR(err);
 
-	buf = shmbuf_alloc(shmbuf_backings[args->backing], size, args);
+	buf = shmbuf_alloc(ops, size, args);
 	if (IS_ERR(buf))
 		return ERR_CAST(buf);
 	file = shmbuf_alloc_file(buf, &shmbuf_file_ops);

@@ -1,7 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 #ifndef _SHMBUF_GEOMETRY_H
 #define _SHMBUF_GEOMETRY_H
 
+#include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/types.h>
 

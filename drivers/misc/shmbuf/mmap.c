@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mapping a buffer: what is allowed, what is counted, what a fault finds.
  *
@@ -112,6 +112,7 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 	/* VM_SHARED is not set for a shared mapping of a read-only file. */
 	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT))
 		return -EINVAL;
+	/* mm refuses this too, on files of a noexec filesystem such as ours. */
 	if (vma_desc_test(desc, VMA_EXEC_BIT))
 		return -EPERM;
 	err = shmbuf_check_window(shmbuf_size(buf), desc->pgoff,

@@ -1,12 +1,15 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/shmbuf, the node that makes buffers, and the module itself.
  */
 
+#include <linux/build_bug.h>
+#include <linux/cacheinfo.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/stddef.h>
 #include <linux/uaccess.h>
 
 #include "shmbuf.h"
@@ -16,7 +19,8 @@ static long shmbuf_ioctl_create(void __user *uarg, size_t usize)
 	struct shmbuf_create args;
 	int err;
 
-	BUILD_BUG_ON(sizeof(args) != SHMBUF_CREATE_SIZE_VER0);
+	BUILD_BUG_ON(offsetofend(struct shmbuf_create, name) !=
+		     SHMBUF_CREATE_SIZE_VER0);
 
 	err = copy_struct_from_user(&args, sizeof(args), uarg, usize);
 	if (err)
@@ -60,6 +64,9 @@ static int __init shmbuf_init(void)
 {
 	int err;
 
+	/* User and kernel addresses would not see each other's stores. */
+	if (cpu_dcache_is_aliasing())
+		return -EOPNOTSUPP;
 	err = shmbuf_core_init();
 	if (err)
 		return err;

@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Inside of the shmbuf driver. The layers, each of which may call those above
+ * Internals of the shmbuf driver. The layers, each of which may call those above
  * it in this list only: geometry, core, the backings, mmap, file, node.
  */
 #ifndef _SHMBUF_H
@@ -68,7 +68,7 @@ static inline size_t shmbuf_size(const struct shmbuf *buf)
 	return i_size_read(&buf->inode);
 }
 
-/* f_mapping, not f_inode: the file may be another driver's device node. */
+/* By f_mapping, which is also what mm uses for a mapping of the file. */
 static inline struct shmbuf *shmbuf_of_file(const struct file *file)
 {
 	return container_of(file->f_mapping->host, struct shmbuf, inode);
@@ -80,6 +80,8 @@ void shmbuf_core_exit(void);
 struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 			    const struct shmbuf_create *args);
 void shmbuf_put(struct shmbuf *buf);
+int shmbuf_pin_mount(void);
+void shmbuf_unpin_mount(void);
 struct file *shmbuf_alloc_file(struct shmbuf *buf,
 			       const struct file_operations *fops);
 

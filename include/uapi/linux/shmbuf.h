@@ -1,22 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
-/*
- * Userspace interface of shmbuf: kernel buffers that processes map.
- *
- * A buffer is created through /dev/shmbuf and is then a file: it is mapped
- * with mmap(), read and written, passed to other processes, and freed when
- * the last descriptor and the last mapping of it are gone::
- *
- *	struct shmbuf_create c = {
- *		.size = 1 << 20,
- *		.backing = SHMBUF_BACKING_CONTIG,
- *		.numa_node = -1,
- *		.name = "frames",
- *	};
- *	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
- *
- *	ioctl(dev, SHMBUF_IOC_CREATE, &c);
- *	p = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, 0);
- */
+/* Kernel buffers that processes map. Not SysV shared memory (asm/shmbuf.h). */
 #ifndef _UAPI_LINUX_SHMBUF_H
 #define _UAPI_LINUX_SHMBUF_H
 
@@ -24,22 +7,39 @@
 #include <linux/types.h>
 
 /**
- * DOC: ioctls
+ * DOC: shmbuf in C
+ *
+ * A program creates a buffer through /dev/shmbuf and maps its file::
+ *
+ *	struct shmbuf_create c = {
+ *		.size = 1 << 20,
+ *		.backing = SHMBUF_BACKING_CONTIG,
+ *		.numa_node = SHMBUF_NUMA_ANY,
+ *		.name = "frames",
+ *	};
+ *	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+ *
+ *	ioctl(dev, SHMBUF_IOC_CREATE, &c);
+ *	p = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, 0);
+ */
+
+/**
+ * DOC: shmbuf structures and errors
  *
  * Every structure has a fixed layout, the same for 32-bit and 64-bit programs,
  * and may grow at its end. The size that the program was compiled with is part
  * of the ioctl number:
  *
  * - a program older than the kernel gets the behaviour that it knows;
- * - of a program newer than the kernel, input bytes that the kernel does not
+ * - for a program newer than the kernel, input bytes that the kernel does not
  *   know must be 0 (else ``E2BIG``), and output bytes that it does not know
  *   read as 0.
  *
- * Common errors:
+ * Errors that every ioctl may have:
  *
- * - ``EINVAL``: a field has a value that is unknown or cannot be;
+ * - ``EINVAL``: a field has an unknown or impossible value;
  * - ``EOPNOTSUPP``: understood, but not possible on this kernel;
- * - ``EFAULT``: the pointer is bad; nothing has happened;
+ * - ``EFAULT``: the pointer is bad; nothing was created;
  * - ``ENOTTY``: no such ioctl, or its structure is shorter than the first
  *   version of it.
  */
@@ -50,21 +50,17 @@
 /* Bytes of a buffer's name, the terminating NUL included */
 #define SHMBUF_NAME_LEN			32
 
-/*
- * What a buffer is made of. Only SHMBUF_BACKING_CONTIG is implemented; the
- * others are refused with EOPNOTSUPP.
- */
-#define SHMBUF_BACKING_PAGES		0	/* pages, scattered in memory */
+/* What a buffer is made of; the other values are reserved. */
 #define SHMBUF_BACKING_CONTIG		1	/* physically contiguous pages */
-#define SHMBUF_BACKING_COHERENT		2	/* coherent DMA memory */
-#define SHMBUF_BACKING_STREAM		3	/* streaming DMA memory */
-#define SHMBUF_BACKING_REGION		4	/* a device's physical range */
 
 /* How the CPU caches a mapping. What cannot be honoured is refused. */
 #define SHMBUF_CACHE_CACHED		0
 #define SHMBUF_CACHE_WRITE_COMBINE	1
 #define SHMBUF_CACHE_UNCACHED		2
 #define SHMBUF_CACHE_DEVICE		3
+
+/* Any NUMA node. 0 is a node like the others, and memory comes from no other. */
+#define SHMBUF_NUMA_ANY			(-1)
 
 /**
  * struct shmbuf_create - argument of %SHMBUF_IOC_CREATE
@@ -73,23 +69,23 @@
  * @cache: in: one of ``SHMBUF_CACHE_*``
  * @flags: in: must be 0
  * @fd: out: file descriptor of the buffer, read-write and close-on-exec
- * @numa_node: in: node that the memory must come from, or -1 for any
+ * @numa_node: in: node that the memory must come from, or %SHMBUF_NUMA_ANY
  * @reserved: in: must be 0
- * @name: in: NUL-terminated, may be empty; seen in /proc/PID/maps
+ * @name: in: printable ASCII without a slash, NUL-terminated, may be empty;
+ *	what follows the NUL is ignored. Seen in /proc/PID/maps
+ *	and /proc/PID/fd.
  *
- * Creates a buffer, all bytes 0, those between the size wanted and the size
- * of the buffer included. Used on /dev/shmbuf. On failure no buffer and no
- * file descriptor exist, and the structure is as it was (with ``EFAULT`` it
- * may be written in part).
+ * Creates a buffer, filled with zeroes up to its rounded size. Used on
+ * /dev/shmbuf. On failure no buffer and no file descriptor exist, and the
+ * structure is unchanged (with ``EFAULT`` it may be written in part).
  *
- * Return: 0, or -1 with errno
- *
- * - ``EINVAL``: @size is 0 or too large for any buffer; @backing, @cache,
- *   @flags, @numa_node or @reserved has an unknown value; @name has no NUL;
- * - ``EOPNOTSUPP``: @backing is not built in, or cannot have @cache;
- * - ``ENOMEM``: not enough memory, or, with ``SHMBUF_BACKING_CONTIG``, not
- *   enough in one piece;
- * - ``EMFILE``, ``ENFILE``: no free file descriptor.
+ * Return: 0 on success, or -1 with errno set to one of
+ * * ``EINVAL``: @size is 0 or too large for any buffer; @backing, @cache,
+ *   @flags, @numa_node, @reserved or @name has a value that is not allowed
+ * * ``EOPNOTSUPP``: @backing cannot have @cache on this kernel
+ * * ``ENOMEM``: not enough memory, or, with ``SHMBUF_BACKING_CONTIG``, not
+ *   enough in one piece
+ * * ``EMFILE``, ``ENFILE``: no free file descriptor
  */
 struct shmbuf_create {
 	__u64 size;
@@ -104,26 +100,29 @@ struct shmbuf_create {
 
 #define SHMBUF_CREATE_SIZE_VER0		64
 
-/* The buffer has a kernel mapping: read() and write() see the same bytes. */
+/* The buffer is mapped in one piece into the kernel's address space. */
 #define SHMBUF_CAP_KERNEL_MAPPED	(1U << 0)
 
 /**
  * struct shmbuf_info - argument of %SHMBUF_IOC_INFO
  * @size: size of the buffer in bytes
  * @map_unit: largest unit in bytes that one page table entry may map
- * @mappings: memory areas that map the buffer, in all processes; an area that
- *	mprotect() or munmap() splits counts as two
+ * @mappings: memory areas that map the buffer, in all processes. Each part of an
+ *	area that was split, by mprotect() or munmap() for instance, counts;
+ *	the parts are never merged again.
  * @writable_mappings: those of them that are writable, or that mprotect() can
  *	make writable
  * @backing: one of ``SHMBUF_BACKING_*``
  * @cache: one of ``SHMBUF_CACHE_*``
  * @capabilities: ``SHMBUF_CAP_*``, ORed
- * @reserved: 0
- * @name: NUL-terminated
+ * @reserved: in: must be 0
+ * @name: NUL-terminated and padded with NUL
  *
- * Fills in the whole structure. Used on the file of a buffer.
+ * Fills in the whole structure. Used on the file of a buffer; needs no
+ * permission beyond having it open.
  *
- * Return: 0, or -1 with errno ``EFAULT``.
+ * Return: 0 on success, or -1 with errno set to one of
+ * * ``EINVAL``: @reserved is not 0
  */
 struct shmbuf_info {
 	__u64 size;
@@ -143,6 +142,6 @@ struct shmbuf_info {
 #define SHMBUF_IOC_CREATE	_IOWR(SHMBUF_IOC_MAGIC, 0x00, struct shmbuf_create)
 
 /* On the file of a buffer */
-#define SHMBUF_IOC_INFO		_IOR(SHMBUF_IOC_MAGIC, 0x01, struct shmbuf_info)
+#define SHMBUF_IOC_INFO		_IOWR(SHMBUF_IOC_MAGIC, 0x01, struct shmbuf_info)
 
 #endif /* _UAPI_LINUX_SHMBUF_H */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests for the arithmetic of shmbuf: every function at its boundaries,
  * one step to each side of them, and where a careless sum would wrap.
@@ -73,11 +73,11 @@ static const struct window_case window_cases[] = {
 	{ "a byte more than the buffer is not",
 	  4, 0, 4 * PAGE_SIZE + 1, -EINVAL },
 	{ "a page more than the buffer is not", 4, 0, 5 * PAGE_SIZE, -EINVAL },
-	{ "the last page and the one behind it",
+	{ "the last page and the one after it",
 	  4, 3, 2 * PAGE_SIZE, -EINVAL },
-	{ "the page behind the last", 4, 4, PAGE_SIZE, -EINVAL },
-	{ "nothing, but from behind the end", 4, 5, 0, -EINVAL },
-	{ "a start one page behind the end", 4, 5, PAGE_SIZE, -EINVAL },
+	{ "the page after the last", 4, 4, PAGE_SIZE, -EINVAL },
+	{ "nothing, but from past the end", 4, 5, 0, -EINVAL },
+	{ "a start one page past the end", 4, 5, PAGE_SIZE, -EINVAL },
 	{ "an offset whose bytes wrap to 0",
 	  4, ULONG_MAX / PAGE_SIZE + 1, PAGE_SIZE, -EINVAL },
 	{ "an offset whose end wraps to 0", 4, ULONG_MAX, PAGE_SIZE, -EINVAL },
@@ -86,7 +86,7 @@ static const struct window_case window_cases[] = {
 	{ "the largest length", 4, 0, SIZE_MAX, -EINVAL },
 	{ "the last page of the largest buffer",
 	  MAX_PAGES, MAX_PAGES - 1, PAGE_SIZE, 0 },
-	{ "the page behind the largest buffer",
+	{ "the page after the largest buffer",
 	  MAX_PAGES, MAX_PAGES, PAGE_SIZE, -EINVAL },
 };
 
@@ -115,7 +115,7 @@ static const struct io_case io_cases[] = {
 	{ "the last byte and what is not there",
 	  PAGE_SIZE, PAGE_SIZE - 1, 2, 1 },
 	{ "from the end", PAGE_SIZE, PAGE_SIZE, 1, 0 },
-	{ "from behind the end", PAGE_SIZE, PAGE_SIZE + 1, 1, 0 },
+	{ "from past the end", PAGE_SIZE, PAGE_SIZE + 1, 1, 0 },
 	{ "more than any buffer has", PAGE_SIZE, 0, SIZE_MAX, PAGE_SIZE },
 	{ "a sum that would wrap",
 	  PAGE_SIZE, 100, SIZE_MAX, PAGE_SIZE - 100 },
@@ -148,7 +148,7 @@ static const struct pfn_case pfn_cases[] = {
 	{ "the first page is the base", 0x1000, 4, 0, 0, 0x1000 },
 	{ "a page in the middle", 0x1000, 4, 2, 0, 0x1002 },
 	{ "the last page", 0x1000, 4, 3, 0, 0x1003 },
-	{ "the page behind the last", 0x1000, 4, 4, -EINVAL },
+	{ "the page after the last", 0x1000, 4, 4, -EINVAL },
 	{ "an offset that would wrap the sum", 0x1000, 4, ULONG_MAX, -EINVAL },
 	{ "an offset whose bytes would wrap",
 	  0x1000, 4, ULONG_MAX / PAGE_SIZE + 1, -EINVAL },

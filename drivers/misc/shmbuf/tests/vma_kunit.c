@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests for the mappings of a buffer: real ones, made by mm in an
  * address space of the test's own, and what they count.
@@ -6,12 +6,14 @@
 
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 
 #include "../shmbuf.h"
@@ -93,12 +95,12 @@ static void test_read_only_file(struct kunit *test)
 	file = dentry_open(&t->file->f_path, O_RDONLY, current_cred());
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	addr = vm_mmap(file, 0, SIZE, PROT_READ, MAP_SHARED, 0);
+	KUNIT_EXPECT_LT(test, addr, TASK_SIZE);
 	expect_counts(test, 1, 0);
 	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0),
 			(unsigned long)-EACCES);
 	expect_counts(test, 1, 0);
 	__fput_sync(file);
-	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
 	unmap(test, addr, SIZE);
 	expect_counts(test, 0, 0);
 }
@@ -173,11 +175,11 @@ struct refused_case {
 static const struct refused_case refused_cases[] = {
 	{ "a page more than the buffer",
 	  SIZE + PAGE_SIZE, RW, MAP_SHARED, 0, -EINVAL },
-	{ "the last page and the one behind it",
+	{ "the last page and the one after it",
 	  2 * PAGE_SIZE, RW, MAP_SHARED, SIZE - PAGE_SIZE, -EINVAL },
-	{ "the page behind the last",
+	{ "the page after the last",
 	  PAGE_SIZE, RW, MAP_SHARED, SIZE, -EINVAL },
-	{ "a page far behind the last",
+	{ "a page far past the last",
 	  PAGE_SIZE, RW, MAP_SHARED, 1UL << 30, -EINVAL },
 	{ "a private mapping", SIZE, RW, MAP_PRIVATE, 0, -EINVAL },
 	{ "a private mapping to be read only",
@@ -199,8 +201,8 @@ static void test_refused(struct kunit *test)
 KUNIT_ARRAY_PARAM_DESC(refused, refused_cases, sentence);
 
 /*
- * The path of the kernel's own files is mounted noexec, which hides the
- * driver's check. So ask the handler itself.
+ * Pseudo filesystems are noexec (SB_I_NOEXEC), which hides the driver's check.
+ * So ask the handler itself.
  */
 static void test_prepare_refuses_exec(struct kunit *test)
 {
@@ -242,13 +244,45 @@ static void test_prepare_flags(struct kunit *test)
  * Two ways in which mmap() fails after the VMA exists. mm then closes a VMA
  * whose ->mapped() has not run, or has failed: nothing must be counted back.
  */
+static struct vm_operations_struct failing_vm_ops;
+static void (*real_close)(struct vm_area_struct *vma);
+static int closed;
+
+/* Proves that mmap() failed late, not before there was a VMA. */
+static void counting_close(struct vm_area_struct *vma)
+{
+	closed++;
+	real_close(vma);
+}
+
+static int failing_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
+			  const struct file *file, void **vm_private_data)
+{
+	*vm_private_data = shmbuf_of_file(file);
+	return -ENODEV;
+}
+
+static int prepare_to_count_close(struct vm_area_desc *desc)
+{
+	int err = shmbuf_mmap_prepare(desc);
+
+	if (err)
+		return err;
+	closed = 0;
+	failing_vm_ops = *desc->vm_ops;
+	real_close = failing_vm_ops.close;
+	failing_vm_ops.close = counting_close;
+	desc->vm_ops = &failing_vm_ops;
+	return 0;
+}
+
 static int prepare_with_failing_action(struct vm_area_desc *desc)
 {
 	struct kunit *test = kunit_get_current_test();
 	static struct page *pages[PAGES];
 	int err, i;
 
-	err = shmbuf_mmap_prepare(desc);
+	err = prepare_to_count_close(desc);
 	if (err)
 		return err;
 	/* A slab page cannot be mapped. */
@@ -259,25 +293,12 @@ static int prepare_with_failing_action(struct vm_area_desc *desc)
 	return 0;
 }
 
-static int failing_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
-			  const struct file *file, void **vm_private_data)
-{
-	*vm_private_data = shmbuf_of_file(file);
-	return -ENODEV;
-}
-
 static int prepare_with_failing_mapped(struct vm_area_desc *desc)
 {
-	static struct vm_operations_struct vm_ops;
-	int err;
+	int err = prepare_to_count_close(desc);
 
-	err = shmbuf_mmap_prepare(desc);
-	if (err)
-		return err;
-	vm_ops = *desc->vm_ops;
-	vm_ops.mapped = failing_mapped;
-	desc->vm_ops = &vm_ops;
-	return 0;
+	failing_vm_ops.mapped = failing_mapped;
+	return err;
 }
 
 struct failing_case {
@@ -306,6 +327,7 @@ static void test_mmap_fails_late(struct kunit *test)
 	addr = map(test, SIZE, RW, MAP_SHARED, 0);
 	t->file->f_op = real;
 	KUNIT_EXPECT_EQ(test, addr, (unsigned long)c->err);
+	KUNIT_EXPECT_EQ(test, closed, 1);
 	expect_counts(test, 1, 1);
 	unmap(test, other, SIZE);
 	expect_counts(test, 0, 0);
@@ -396,7 +418,7 @@ static int vma_test_init(struct kunit *test)
 	struct shmbuf_create args = {
 		.size = SIZE,
 		.backing = SHMBUF_BACKING_CONTIG,
-		.numa_node = NUMA_NO_NODE,
+		.numa_node = SHMBUF_NUMA_ANY,
 		.name = "vma_kunit",
 	};
 	struct vma_test *t;
