@@ -28,6 +28,16 @@ build_kernel() {
 	[ $mode = y ] || um_make modules
 }
 
+# Only a module has a reference count that can be wrong.
+test_module() {
+	local ko=$build/gate-m/drivers/misc/shmbuf
+	build_user
+	boot_kernel=$build/gate-m/vmlinux boot_uml module 'set -e' "insmod $ko/shmbuf.ko" \
+		"$user/kselftest/shmbuf/shmbuf_test" "python3 $top/guest/module.py" "insmod $ko/shmbuf.ko" \
+		"python3 $top/guest/module.py"
+	! grep -q '^not ok' "$user/console.module.log"
+}
+
 # modpost sees an unexported symbol only against a whole kernel.
 build_patch() {		# commit
 	git -C "$linux" checkout -q -f "$1"
@@ -37,7 +47,7 @@ build_patch() {		# commit
 	! grep -n 'warning:' "$work/warnings"
 }
 
-need "${build_packages[@]}"
+need "${build_packages[@]}" kmod
 lock_cache
 work=$(mktemp -d)
 trap 'rm -rf "$work"; git -C "$linux" checkout -q -f series' EXIT
@@ -50,6 +60,8 @@ for LINUX_SOURCE in ${LINUX_SOURCE:-linux-source-7.3 linux-source-7.2}; do
 	check "am-$name" "$name: apply the series with git am" apply_series "$linux" || continue
 	for mode in y m; do
 		check "gate-$name-$mode" "$name: build the kernel, SHMBUF=$mode" build_kernel || continue
+		[ $mode = y ] ||
+			check "gate-$name-module" "$name: load, test, unload, twice" test_module || true
 		for commit in $(git -C "$linux" rev-list --reverse base..series); do
 			subject=$(git -C "$linux" log -1 --format=%s "$commit")
 			check "gate-$name-$mode-${commit:0:12}" "$name: W=1, SHMBUF=$mode, at \"$subject\"" build_patch "$commit" || true

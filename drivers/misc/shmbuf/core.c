@@ -10,7 +10,9 @@
  * can be removed when no buffer is left, and not before.
  */
 
+#include <kunit/visibility.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
 #include <linux/magic.h>
@@ -35,6 +37,7 @@ static struct inode *shmbuf_alloc_inode(struct super_block *sb)
 	if (!buf)
 		return NULL;
 	memset_after(buf, 0, inode);
+	mutex_init(&buf->vmap_lock);
 	spin_lock_init(&buf->lock);
 	return &buf->inode;
 }
@@ -136,6 +139,7 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	buf->ops = ops;
 	buf->backing = args->backing;
 	buf->cache = args->cache;
+	buf->map_unit = PAGE_SIZE;
 	strscpy_pad(buf->name, args->name, sizeof(buf->name));
 
 	err = ops->alloc(buf, args->numa_node);
@@ -157,6 +161,26 @@ void shmbuf_put(struct shmbuf *buf)
 	iput(&buf->inode);
 	shmbuf_unpin_mount();
 }
+
+/**
+ * shmbuf_vmap() - the kernel's address of a buffer
+ * @buf: the buffer
+ *
+ * A backing whose pages have no common kernel address is mapped when this is
+ * called first, and stays mapped until the buffer is freed.
+ *
+ * Context: Process context, may sleep.
+ * Return: the address, valid as long as the caller's reference to the buffer,
+ *	or NULL when there is no memory for the mapping.
+ */
+void *shmbuf_vmap(struct shmbuf *buf)
+{
+	guard(mutex)(&buf->vmap_lock);
+	if (!buf->vaddr)
+		buf->ops->vmap(buf);
+	return buf->vaddr;
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_vmap);
 
 /**
  * shmbuf_alloc_file() - make the first file of a buffer

@@ -10,6 +10,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/nospec.h>
 #include <linux/spinlock.h>
@@ -36,14 +37,8 @@ static int shmbuf_release(struct inode *inode, struct file *file)
 static ssize_t shmbuf_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct shmbuf *buf = shmbuf_of_file(iocb->ki_filp);
-	size_t len, done;
 
-	len = shmbuf_clamp_io(shmbuf_size(buf), iocb->ki_pos, iov_iter_count(to));
-	if (!len)
-		return 0;
-	done = copy_to_iter(buf->vaddr + iocb->ki_pos, len, to);
-	iocb->ki_pos += done;
-	return done ?: -EFAULT;
+	return buf->ops->read(iocb, to);
 }
 
 static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
@@ -59,7 +54,8 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 			      iov_iter_count(from));
 	if (!len)
 		return -ENOSPC;
-	done = copy_from_iter(buf->vaddr + iocb->ki_pos, len, from);
+	iov_iter_truncate(from, len);
+	done = buf->ops->write(buf, iocb->ki_pos, from);
 	iocb->ki_pos += done;
 	return done ?: -EFAULT;
 }
@@ -81,11 +77,13 @@ static long shmbuf_ioctl_info(struct shmbuf *buf, void __user *uarg,
 
 	info = (struct shmbuf_info) {
 		.size = shmbuf_size(buf),
-		.map_unit = PAGE_SIZE,
+		.map_unit = buf->map_unit,
 		.backing = buf->backing,
 		.cache = buf->cache,
-		.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
+		.capabilities = buf->ops->capabilities,
 	};
+	if (READ_ONCE(buf->vaddr))
+		info.capabilities |= SHMBUF_CAP_KERNEL_MAPPED;
 	memcpy(info.name, buf->name, sizeof(info.name));
 	spin_lock(&buf->lock);
 	info.mappings = buf->mappings;
@@ -111,13 +109,17 @@ static const struct file_operations shmbuf_file_ops = {
 	.llseek		= generic_file_llseek,
 	.read_iter	= shmbuf_read_iter,
 	.write_iter	= shmbuf_write_iter,
+	.splice_read	= copy_splice_read,
+	.splice_write	= iter_file_splice_write,
 	.mmap_prepare	= shmbuf_mmap_prepare,
 	.fsync		= noop_fsync,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl	= shmbuf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
 static const struct shmbuf_backing *const shmbuf_backings[] = {
+	[SHMBUF_BACKING_PAGES]	= &shmbuf_pages,
 	[SHMBUF_BACKING_CONTIG]	= &shmbuf_contig,
 };
 

@@ -10,8 +10,10 @@
  */
 
 #include <kunit/visibility.h>
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/log2.h>
 #include <linux/minmax.h>
 
 #include "geometry.h"
@@ -90,3 +92,22 @@ int shmbuf_pgoff_to_pfn(unsigned long base_pfn, size_t size, pgoff_t pgoff,
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_pgoff_to_pfn);
+
+/**
+ * shmbuf_folio_order() - order of the next folio of a buffer
+ * @index: page offset where it starts
+ * @end: page offset of the end of the buffer, more than @index
+ * @limit: the largest order allowed
+ *
+ * Context: Any.
+ * Return: the largest order at which the folio is aligned to its own size, as
+ *	the page cache and a huge page table entry want it, and ends no later
+ *	than @end.
+ */
+unsigned int shmbuf_folio_order(pgoff_t index, pgoff_t end, unsigned int limit)
+{
+	unsigned int order = min(limit, (unsigned int)ilog2(end - index));
+
+	return index ? min(order, (unsigned int)__ffs(index)) : order;
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_folio_order);

@@ -17,5 +17,6 @@ int shmbuf_check_window(size_t size, pgoff_t pgoff, size_t len);
 size_t shmbuf_clamp_io(size_t size, loff_t pos, size_t count);
 int shmbuf_pgoff_to_pfn(unsigned long base_pfn, size_t size, pgoff_t pgoff,
 			unsigned long *pfn);
+unsigned int shmbuf_folio_order(pgoff_t index, pgoff_t end, unsigned int limit);
 
 #endif /* _SHMBUF_GEOMETRY_H */

@@ -15,6 +15,7 @@
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/spinlock.h>
 
 #include "geometry.h"
@@ -79,18 +80,51 @@ static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 
 /* ->mapped() does not see the flags of the VMA, so each kind has its own. */
 static const struct vm_operations_struct shmbuf_pfn_vm_ops = {
-	.mapped	= shmbuf_mapped,
-	.open	= shmbuf_vma_open,
-	.close	= shmbuf_vma_close,
-	.fault	= shmbuf_pfn_fault,
+	.mapped		= shmbuf_mapped,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.fault		= shmbuf_pfn_fault,
 };
 
 static const struct vm_operations_struct shmbuf_pfn_writable_vm_ops = {
-	.mapped	= shmbuf_mapped_writable,
-	.open	= shmbuf_vma_open,
-	.close	= shmbuf_vma_close,
-	.fault	= shmbuf_pfn_fault,
+	.mapped		= shmbuf_mapped_writable,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.fault		= shmbuf_pfn_fault,
 };
+
+static const struct vm_operations_struct shmbuf_folio_vm_ops = {
+	.mapped		= shmbuf_mapped,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.fault		= filemap_fault,
+	.map_pages	= filemap_map_pages,
+	.huge_fault	= shmbuf_pages_huge_fault,
+};
+
+static const struct vm_operations_struct shmbuf_folio_writable_vm_ops = {
+	.mapped		= shmbuf_mapped_writable,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.fault		= filemap_fault,
+	.map_pages	= filemap_map_pages,
+	.huge_fault	= shmbuf_pages_huge_fault,
+};
+
+static void prepare_folios(struct vm_area_desc *desc)
+{
+	/* Huge entries whatever the administrator's setting for THP. */
+	vma_desc_set_flags(desc, VMA_HUGEPAGE_BIT);
+	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
+		       &shmbuf_folio_writable_vm_ops : &shmbuf_folio_vm_ops;
+}
+
+static void prepare_pfns(struct vm_area_desc *desc)
+{
+	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTDUMP_BIT);
+	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
+		       &shmbuf_pfn_writable_vm_ops : &shmbuf_pfn_vm_ops;
+}
 
 /**
  * shmbuf_mmap_prepare() - ->mmap_prepare() of every file of a buffer
@@ -121,10 +155,11 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 		return err;
 
 	vma_desc_clear_flags(desc, VMA_MAYEXEC_BIT);
-	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
-			   VMA_DONTDUMP_BIT);
-	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
-		       &shmbuf_pfn_writable_vm_ops : &shmbuf_pfn_vm_ops;
+	vma_desc_set_flags(desc, VMA_DONTEXPAND_BIT);
+	if (buf->ops->mapping == SHMBUF_MAP_FOLIOS)
+		prepare_folios(desc);
+	else
+		prepare_pfns(desc);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_mmap_prepare);

@@ -8,26 +8,45 @@
 
 #include <linux/bits.h>
 #include <linux/fs.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <uapi/linux/shmbuf.h>
 
 struct shmbuf;
 struct vm_area_desc;
+struct vm_fault;
+
+/* How userspace maps a backing. */
+enum shmbuf_mapping {
+	SHMBUF_MAP_FOLIOS,	/* from the page cache of the inode, by mm */
+	SHMBUF_MAP_PFNS,	/* one range of page frame numbers, from pfn on */
+};
 
 /**
  * struct shmbuf_backing - one kind of memory behind a buffer
  * @caches: BIT(SHMBUF_CACHE_*) of each cache attribute that can be honoured
+ * @capabilities: SHMBUF_CAP_* that each buffer of it has
+ * @mapping: how userspace maps it
  * @alloc: get zeroed memory for the whole buffer from the node, or from any
- *	with NUMA_NO_NODE, and set pfn and vaddr; undoing it on failure is up
- *	to @free
+ *	with NUMA_NO_NODE, and set map_unit, pfn and vaddr as far as they
+ *	apply; undoing it on failure is up to @free
  * @free: give back what @alloc got, also when that was cut short or never ran;
  *	called once, when nothing can reach the buffer any more
+ * @read: ->read_iter()
+ * @write: copy from @from to the buffer at @pos, which has room for all of it;
+ *	returns the bytes copied, less when @from faults
+ * @vmap: set vaddr, called once and only when @alloc did not
  */
 struct shmbuf_backing {
 	u32 caches;
+	u32 capabilities;
+	enum shmbuf_mapping mapping;
 	int (*alloc)(struct shmbuf *buf, int numa_node);
 	void (*free)(struct shmbuf *buf);
+	ssize_t (*read)(struct kiocb *iocb, struct iov_iter *to);
+	size_t (*write)(struct shmbuf *buf, loff_t pos, struct iov_iter *from);
+	int (*vmap)(struct shmbuf *buf);
 };
 
 /**
@@ -39,14 +58,17 @@ struct shmbuf_backing {
  * @backing: SHMBUF_BACKING_* of @ops
  * @cache: SHMBUF_CACHE_*
  * @name: for humans, NUL-terminated and padded with NUL
- * @pfn: page frame number of the first page
- * @vaddr: kernel address of the whole buffer
+ * @map_unit: bytes of the largest unit that a page table entry may map
+ * @pfn: page frame number of the first page, with SHMBUF_MAP_PFNS
+ * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
+ *	shmbuf_vmap()
+ * @vmap_lock: makes vaddr be set once
  * @lock: protects the counts; a leaf, taken under mmap_lock, never held while
  *	user memory is accessed
  * @mappings: VMAs of the buffer
  * @writable_mappings: those of them that have VM_MAYWRITE
  *
- * Everything but the counts is constant once the buffer has a file.
+ * Everything but the counts and @vaddr is constant once the buffer has a file.
  */
 struct shmbuf {
 	struct inode inode;
@@ -55,8 +77,10 @@ struct shmbuf {
 	u32 cache;
 	u8 name[SHMBUF_NAME_LEN];
 
+	unsigned long map_unit;
 	unsigned long pfn;
 	void *vaddr;
+	struct mutex vmap_lock;	/* vaddr */
 
 	spinlock_t lock;	/* the counts */
 	unsigned int mappings;
@@ -84,6 +108,16 @@ int shmbuf_pin_mount(void);
 void shmbuf_unpin_mount(void);
 struct file *shmbuf_alloc_file(struct shmbuf *buf,
 			       const struct file_operations *fops);
+
+void *shmbuf_vmap(struct shmbuf *buf);
+
+/* pages.c */
+extern const struct shmbuf_backing shmbuf_pages;
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order);
+#else
+#define shmbuf_pages_huge_fault	NULL
+#endif
 
 /* contig.c */
 extern const struct shmbuf_backing shmbuf_contig;

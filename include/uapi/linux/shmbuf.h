@@ -13,7 +13,7 @@
  *
  *	struct shmbuf_create c = {
  *		.size = 1 << 20,
- *		.backing = SHMBUF_BACKING_CONTIG,
+ *		.backing = SHMBUF_BACKING_PAGES,
  *		.numa_node = SHMBUF_NUMA_ANY,
  *		.name = "frames",
  *	};
@@ -51,6 +51,7 @@
 #define SHMBUF_NAME_LEN			32
 
 /* What a buffer is made of; the other values are reserved. */
+#define SHMBUF_BACKING_PAGES		0	/* pages, scattered in memory */
 #define SHMBUF_BACKING_CONTIG		1	/* physically contiguous pages */
 
 /* How the CPU caches a mapping. What cannot be honoured is refused. */
@@ -85,6 +86,7 @@
  * * ``EOPNOTSUPP``: @backing cannot have @cache on this kernel
  * * ``ENOMEM``: not enough memory, or, with ``SHMBUF_BACKING_CONTIG``, not
  *   enough in one piece
+ * * ``EINTR``: the process was killed meanwhile
  * * ``EMFILE``, ``ENFILE``: no free file descriptor
  */
 struct shmbuf_create {
@@ -102,6 +104,10 @@ struct shmbuf_create {
 
 /* The buffer is mapped in one piece into the kernel's address space. */
 #define SHMBUF_CAP_KERNEL_MAPPED	(1U << 0)
+/* get_user_pages() works on a mapping: O_DIRECT, io_uring, vmsplice() ... */
+#define SHMBUF_CAP_PINNABLE		(1U << 1)
+/* Futexes shared between processes work on a mapping. */
+#define SHMBUF_CAP_FUTEX		(1U << 2)
 
 /**
  * struct shmbuf_info - argument of %SHMBUF_IOC_INFO

@@ -170,16 +170,47 @@ static void test_pgoff_to_pfn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pfn, c->err ? UNTOUCHED : c->pfn);
 }
 
+struct order_case {
+	const char *sentence;
+	pgoff_t index;
+	pgoff_t end;
+	unsigned int limit;
+	unsigned int order;
+};
+
+static const struct order_case order_cases[] = {
+	{ "one page", 0, 1, 9, 0 },
+	{ "at the start only the limit counts", 0, 1UL << 20, 9, 9 },
+	{ "a limit of 0", 0, 1UL << 20, 0, 0 },
+	{ "all that fits in one", 0, 512, 9, 9 },
+	{ "a page less than one", 0, 511, 9, 8 },
+	{ "aligned like its start", 256, 1UL << 20, 9, 8 },
+	{ "an odd start", 3, 1UL << 20, 9, 0 },
+	{ "no further than the end", 512, 515, 9, 1 },
+	{ "the last page", 514, 515, 9, 0 },
+	{ "a start aligned better than the limit", 1UL << 20, 1UL << 21, 9, 9 },
+};
+
+static void test_folio_order(struct kunit *test)
+{
+	const struct order_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, c->order,
+			shmbuf_folio_order(c->index, c->end, c->limit));
+}
+
 KUNIT_ARRAY_PARAM_DESC(round, round_cases, sentence);
 KUNIT_ARRAY_PARAM_DESC(window, window_cases, sentence);
 KUNIT_ARRAY_PARAM_DESC(io, io_cases, sentence);
 KUNIT_ARRAY_PARAM_DESC(pfn, pfn_cases, sentence);
+KUNIT_ARRAY_PARAM_DESC(order, order_cases, sentence);
 
 static struct kunit_case shmbuf_geometry_cases[] = {
 	KUNIT_CASE_PARAM(test_round_size, round_gen_params),
 	KUNIT_CASE_PARAM(test_check_window, window_gen_params),
 	KUNIT_CASE_PARAM(test_clamp_io, io_gen_params),
 	KUNIT_CASE_PARAM(test_pgoff_to_pfn, pfn_gen_params),
+	KUNIT_CASE_PARAM(test_folio_order, order_gen_params),
 	{}
 };
 

@@ -228,11 +228,15 @@ static void test_prepare_flags(struct kunit *test)
 					  VMA_MAYSHARE_BIT, VMA_MAYREAD_BIT,
 					  VMA_MAYWRITE_BIT, VMA_MAYEXEC_BIT),
 	};
+	bool pfns = t->buf->ops->mapping == SHMBUF_MAP_PFNS;
 
 	KUNIT_ASSERT_EQ(test, shmbuf_mmap_prepare(&desc), 0);
-	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_PFNMAP_BIT));
+	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_PFNMAP_BIT), pfns);
+	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT), pfns);
+	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_HUGEPAGE_BIT), !pfns);
 	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_DONTEXPAND_BIT));
-	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT));
+	/* With struct pages, only a plain VMA splits huge entries right. */
+	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_MIXEDMAP_BIT));
 	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_MAYWRITE_BIT));
 	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_MAYEXEC_BIT));
 	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_IO_BIT));
@@ -340,7 +344,7 @@ static void test_same_bytes(struct kunit *test)
 {
 	struct vma_test *t = test->priv;
 	unsigned long addr = map_all(test);
-	u8 *kernel = t->buf->vaddr;
+	u8 *kernel = shmbuf_vmap(t->buf);
 	u8 __user *user = (u8 __user *)addr;
 	u8 byte;
 	int i;
@@ -362,7 +366,7 @@ static void test_same_bytes(struct kunit *test)
 static void test_window_in_the_middle(struct kunit *test)
 {
 	struct vma_test *t = test->priv;
-	u8 *kernel = t->buf->vaddr;
+	u8 *kernel = shmbuf_vmap(t->buf);
 	unsigned long addr;
 	u8 byte;
 
@@ -413,11 +417,11 @@ static void test_mapping_outlives_the_file(struct kunit *test)
 	unmap(test, addr, SIZE);
 }
 
-static int vma_test_init(struct kunit *test)
+static int vma_test_init(struct kunit *test, u32 backing)
 {
 	struct shmbuf_create args = {
 		.size = SIZE,
-		.backing = SHMBUF_BACKING_CONTIG,
+		.backing = backing,
 		.numa_node = SHMBUF_NUMA_ANY,
 		.name = "vma_kunit",
 	};
@@ -436,6 +440,16 @@ static int vma_test_init(struct kunit *test)
 	t->buf = shmbuf_of_file(t->file);
 	test->priv = t;
 	return 0;
+}
+
+static int vma_test_init_pages(struct kunit *test)
+{
+	return vma_test_init(test, SHMBUF_BACKING_PAGES);
+}
+
+static int vma_test_init_contig(struct kunit *test)
+{
+	return vma_test_init(test, SHMBUF_BACKING_CONTIG);
 }
 
 static void vma_test_exit(struct kunit *test)
@@ -465,14 +479,21 @@ static struct kunit_case shmbuf_vma_cases[] = {
 	{}
 };
 
-static struct kunit_suite shmbuf_vma_suite = {
-	.name = "shmbuf_vma",
-	.init = vma_test_init,
+static struct kunit_suite shmbuf_vma_pages_suite = {
+	.name = "shmbuf_vma_pages",
+	.init = vma_test_init_pages,
 	.exit = vma_test_exit,
 	.test_cases = shmbuf_vma_cases,
 };
 
-kunit_test_suite(shmbuf_vma_suite);
+static struct kunit_suite shmbuf_vma_contig_suite = {
+	.name = "shmbuf_vma_contig",
+	.init = vma_test_init_contig,
+	.exit = vma_test_exit,
+	.test_cases = shmbuf_vma_cases,
+};
+
+kunit_test_suites(&shmbuf_vma_pages_suite, &shmbuf_vma_contig_suite);
 
 MODULE_DESCRIPTION("KUnit tests for the mappings of shmbuf");
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,10 +23,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <linux/shmbuf.h>
 
 #include "kselftest_harness.h"
@@ -60,7 +64,6 @@ static struct shmbuf_create valid_create(void)
 {
 	return (struct shmbuf_create) {
 		.size = PAGES * page,
-		.backing = SHMBUF_BACKING_CONTIG,
 		.fd = -1,
 		.numa_node = -1,
 		.name = "selftest",
@@ -119,6 +122,8 @@ TEST_F(node, memory_is_zeroed)
 
 	for (round = 0; round < 16; round++) {
 		c = valid_create();
+		c.backing = round % 2 ? SHMBUF_BACKING_CONTIG :
+					SHMBUF_BACKING_PAGES;
 		/* Also sizes that are no power of two. */
 		c.size = round * page + 100;
 		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
@@ -147,6 +152,9 @@ TEST_F(node, numa_node)
 	}
 	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
 	close(c.fd);
+	c.backing = SHMBUF_BACKING_CONTIG;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	close(c.fd);
 }
 
 /* More in all than the machine has, one after the other: closing frees. */
@@ -156,8 +164,10 @@ TEST_F(node, close_frees_memory)
 	struct shmbuf_create c;
 	char *p;
 
-	for (done = 0; done < total + total / 4; done += c.size) {
+	for (done = 0; done < 2 * total; done += c.size) {
 		c = valid_create();
+		c.backing = done % 3 ? SHMBUF_BACKING_PAGES :
+				       SHMBUF_BACKING_CONTIG;
 		c.size = (1 << 20) - page;
 		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
 		p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
@@ -338,6 +348,21 @@ FIXTURE(buffer) {
 	char *p;
 };
 
+FIXTURE_VARIANT(buffer) {
+	uint32_t backing;
+	uint32_t capabilities;
+};
+
+FIXTURE_VARIANT_ADD(buffer, pages) {
+	.backing = SHMBUF_BACKING_PAGES,
+	.capabilities = SHMBUF_CAP_PINNABLE | SHMBUF_CAP_FUTEX,
+};
+
+FIXTURE_VARIANT_ADD(buffer, contig) {
+	.backing = SHMBUF_BACKING_CONTIG,
+	.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
+};
+
 FIXTURE_SETUP(buffer)
 {
 	struct shmbuf_create c;
@@ -350,6 +375,7 @@ FIXTURE_SETUP(buffer)
 	if (dev < 0)
 		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
 	c = valid_create();
+	c.backing = variant->backing;
 	ASSERT_EQ(ioctl(dev, SHMBUF_IOC_CREATE, &c), 0);
 	close(dev);
 	self->fd = c.fd;
@@ -389,12 +415,13 @@ TEST_F(buffer, info)
 	struct shmbuf_info info = get_info(self->fd);
 
 	EXPECT_EQ(info.size, self->size);
+	/* Four pages are less than any huge page. */
 	EXPECT_EQ(info.map_unit, page);
 	EXPECT_EQ(info.mappings, 1);
 	EXPECT_EQ(info.writable_mappings, 1);
-	EXPECT_EQ(info.backing, SHMBUF_BACKING_CONTIG);
+	EXPECT_EQ(info.backing, variant->backing);
 	EXPECT_EQ(info.cache, SHMBUF_CACHE_CACHED);
-	EXPECT_EQ(info.capabilities, SHMBUF_CAP_KERNEL_MAPPED);
+	EXPECT_EQ(info.capabilities, variant->capabilities);
 	EXPECT_EQ(info.reserved, 0);
 	EXPECT_STREQ((char *)info.name, "selftest");
 	EXPECT_EQ(sizeof(info), SHMBUF_INFO_SIZE_VER0);
@@ -796,6 +823,169 @@ TEST_F(buffer, proc_maps)
 	}
 	fclose(maps);
 	EXPECT_TRUE(found);
+}
+
+/*
+ * What needs get_user_pages() on the mapping: works on pages, and fails with
+ * the documented errno on page frame numbers.
+ */
+#define EXPECT_PINNABLE(call, err) do {					\
+	ssize_t __ret = (call);						\
+									\
+	if (variant->capabilities & SHMBUF_CAP_PINNABLE) {		\
+		EXPECT_GE(__ret, 0) TH_LOG("%s", strerror(errno));	\
+	} else {							\
+		EXPECT_EQ(__ret, -1);					\
+		EXPECT_EQ(errno, err);					\
+	}								\
+} while (0)
+
+TEST_F(buffer, process_vm_readv)
+{
+	struct iovec local, remote = { self->p + page, 6 };
+	char copy[6] = "";
+
+	strcpy(self->p + page, "hello");
+	local = (struct iovec) { copy, sizeof(copy) };
+	EXPECT_PINNABLE(process_vm_readv(getpid(), &local, 1, &remote, 1, 0),
+			EFAULT);
+	if (variant->capabilities & SHMBUF_CAP_PINNABLE)
+		EXPECT_STREQ(copy, "hello");
+}
+
+TEST_F(buffer, vmsplice)
+{
+	struct iovec iov = { self->p, page };
+	int fds[2];
+
+	ASSERT_EQ(pipe(fds), 0);
+	EXPECT_PINNABLE(vmsplice(fds[1], &iov, 1, 0), EFAULT);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Registering pins the pages for as long as the ring lives. */
+TEST_F(buffer, io_uring_fixed_buffer)
+{
+	struct io_uring_params params = {};
+	struct iovec iov = { self->p, self->size };
+	int ring = syscall(__NR_io_uring_setup, 1, &params);
+
+	if (ring < 0)
+		SKIP(return, "io_uring_setup: %s", strerror(errno));
+	EXPECT_PINNABLE(syscall(__NR_io_uring_register, ring,
+				IORING_REGISTER_BUFFERS, &iov, 1), EFAULT);
+	close(ring);
+}
+
+TEST_F(buffer, futex)
+{
+	uint32_t *futex = (uint32_t *)(self->p + page);
+	int ret = syscall(__NR_futex, futex, FUTEX_WAKE, 1, NULL, NULL, 0);
+
+	if (variant->capabilities & SHMBUF_CAP_FUTEX) {
+		EXPECT_EQ(ret, 0);
+	} else {
+		EXPECT_EQ(ret, -1);
+		EXPECT_EQ(errno, EFAULT);
+	}
+}
+
+/* Two processes count up under one mutex in the buffer, and lose nothing. */
+TEST_F(buffer, process_shared_mutex)
+{
+	struct {
+		pthread_mutex_t mutex;
+		int count;
+	} *shared = (void *)self->p;
+	pthread_mutexattr_t attr;
+	int i, status;
+	pid_t pid;
+
+	if (!(variant->capabilities & SHMBUF_CAP_FUTEX))
+		return;
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	ASSERT_EQ(pthread_mutex_init(&shared->mutex, &attr), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	for (i = 0; i < 20000; i++) {
+		pthread_mutex_lock(&shared->mutex);
+		shared->count++;
+		pthread_mutex_unlock(&shared->mutex);
+	}
+	if (!pid)
+		_exit(0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(shared->count, 40000);
+}
+
+/* What was written is still there after the cache was dropped. */
+TEST_F(buffer, drop_caches)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	if (fd < 0)
+		SKIP(return, "drop_caches: %s", strerror(errno));
+	strcpy(self->p + 2 * page, "kept");
+	ASSERT_EQ(munmap(self->p, self->size), 0);
+	EXPECT_EQ(write(fd, "3", 1), 1);
+	close(fd);
+	self->p = mmap(NULL, self->size, RW, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(self->p, MAP_FAILED);
+	EXPECT_STREQ(self->p + 2 * page, "kept");
+}
+
+TEST_F(buffer, madv_dontneed)
+{
+	strcpy(self->p + page, "kept");
+	if (variant->capabilities & SHMBUF_CAP_PINNABLE) {
+		EXPECT_EQ(madvise(self->p, self->size, MADV_DONTNEED), 0);
+	} else {
+		EXPECT_EQ(madvise(self->p, self->size, MADV_DONTNEED), -1);
+		EXPECT_EQ(errno, EINVAL);
+	}
+	EXPECT_STREQ(self->p + page, "kept");
+	EXPECT_EQ(madvise(self->p, self->size, MADV_REMOVE), -1);
+	EXPECT_STREQ(self->p + page, "kept");
+}
+
+/* read() and write() over several pages and folios, from an odd offset. */
+TEST_F(buffer, copy_across_pages)
+{
+	size_t len = self->size - 5, i;
+	unsigned char *bytes = malloc(len), *back = malloc(len);
+
+	for (i = 0; i < len; i++)
+		bytes[i] = i * 7 + i / 251;
+	ASSERT_EQ(pwrite(self->fd, bytes, len, 3), len);
+	EXPECT_EQ(memcmp(self->p + 3, bytes, len), 0);
+	EXPECT_EQ(self->p[0] | self->p[1] | self->p[2], 0);
+	EXPECT_EQ(self->p[self->size - 2] | self->p[self->size - 1], 0);
+	ASSERT_EQ(pread(self->fd, back, len, 3), len);
+	EXPECT_EQ(memcmp(bytes, back, len), 0);
+	free(bytes);
+	free(back);
+}
+
+TEST_F(buffer, splice)
+{
+	char byte[5] = "";
+	int fds[2];
+	loff_t off = page;
+
+	ASSERT_EQ(pipe(fds), 0);
+	strcpy(self->p + page, "pipe");
+	EXPECT_EQ(splice(self->fd, &off, fds[1], NULL, 5, 0), 5);
+	ASSERT_EQ(read(fds[0], byte, 5), 5);
+	EXPECT_STREQ(byte, "pipe");
+	ASSERT_EQ(write(fds[1], "back", 5), 5);
+	off = 0;
+	EXPECT_EQ(splice(fds[0], NULL, self->fd, &off, 5, 0), 5);
+	EXPECT_STREQ(self->p, "back");
+	close(fds[0]);
+	close(fds[1]);
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Backing PAGES: folios in the page cache of the buffer's own inode, the
+ * largest that can be had.
+ *
+ * mm finds them there by itself, so a mapping is an ordinary shared file
+ * mapping: get_user_pages() and futexes work on it, and no lock of the driver
+ * is taken in a fault. The folios are never written back (dirty for ever), not
+ * reclaimed (the mapping is unevictable) and not moved, because the kernel
+ * mapping and DMA may use them at any time.
+ */
+
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+#include <linux/vmalloc.h>
+
+#include "geometry.h"
+#include "shmbuf.h"
+
+/* Every folio is there from the start, so a hole was made by a memory error. */
+static int shmbuf_read_folio(struct file *file, struct folio *folio)
+{
+	folio_unlock(folio);
+	return -EIO;
+}
+
+static const struct address_space_operations shmbuf_pages_aops = {
+	.read_folio	= shmbuf_read_folio,
+	.dirty_folio	= noop_dirty_folio,
+};
+
+/* To fail is better than to kill somebody to get the memory. */
+#define SHMBUF_PAGES_GFP	(GFP_USER | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+static struct folio *alloc_folio(unsigned int order, int numa_node)
+{
+	gfp_t gfp = SHMBUF_PAGES_GFP | __GFP_ZERO;
+
+	/* A smaller folio is better than one that takes long to find. */
+	if (order)
+		gfp = (gfp & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY;
+	if (numa_node == NUMA_NO_NODE)
+		return folio_alloc(gfp, order);
+	return __folio_alloc_node(gfp | __GFP_THISNODE, order, numa_node);
+}
+
+static int add_folio(struct address_space *mapping, struct folio *folio,
+		     pgoff_t index)
+{
+	int err = filemap_add_folio(mapping, folio, index, SHMBUF_PAGES_GFP);
+
+	if (!err) {
+		folio_mark_uptodate(folio);
+		folio_mark_dirty(folio);
+		folio_unlock(folio);
+	}
+	/* The page cache has its own references. */
+	folio_put(folio);
+	return err;
+}
+
+static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
+{
+	struct address_space *mapping = buf->inode.i_mapping;
+	pgoff_t index = 0, end = shmbuf_size(buf) >> PAGE_SHIFT;
+	unsigned int order, limit;
+	struct folio *folio;
+	int err;
+
+	if (end > totalram_pages())
+		return -ENOMEM;
+	mapping->a_ops = &shmbuf_pages_aops;
+	mapping_set_gfp_mask(mapping, GFP_USER);
+	mapping_set_unevictable(mapping);
+	mapping_set_large_folios(mapping);
+	limit = min_t(size_t, mapping_max_folio_order(mapping), PMD_ORDER);
+
+	while (index < end) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		order = shmbuf_folio_order(index, end, limit);
+		folio = alloc_folio(order, numa_node);
+		if (!folio) {
+			if (!order)
+				return -ENOMEM;
+			/* What was not there a moment ago is not now. */
+			limit = order - 1;
+			continue;
+		}
+		if (order == PMD_ORDER)
+			buf->map_unit = PMD_SIZE;
+		err = add_folio(mapping, folio, index);
+		if (err)
+			return err;
+		index += 1UL << order;
+	}
+	return 0;
+}
+
+/* The folios go with the page cache, when the inode does. */
+static void shmbuf_pages_free(struct shmbuf *buf)
+{
+	vunmap(buf->vaddr);
+}
+
+static ssize_t shmbuf_pages_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	return filemap_read(iocb, to, 0);
+}
+
+static size_t shmbuf_pages_write(struct shmbuf *buf, loff_t pos,
+				 struct iov_iter *from)
+{
+	size_t copied, done = 0;
+
+	while (iov_iter_count(from)) {
+		struct folio *folio;
+		size_t offset, len;
+
+		folio = filemap_get_folio(buf->inode.i_mapping,
+					  (pos + done) >> PAGE_SHIFT);
+		if (IS_ERR(folio))
+			break;
+		offset = offset_in_folio(folio, pos + done);
+		len = min(iov_iter_count(from), folio_size(folio) - offset);
+		copied = copy_folio_from_iter(folio, offset, len, from);
+		flush_dcache_folio(folio);
+		folio_put(folio);
+		done += copied;
+		if (copied < len || fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return done;
+}
+
+/* All pages in one piece of kernel addresses. */
+static int shmbuf_pages_vmap(struct shmbuf *buf)
+{
+	unsigned long i, nr = shmbuf_size(buf) >> PAGE_SHIFT;
+	struct page **pages __free(kvfree) = NULL;
+	struct folio *folio;
+
+	pages = kvmalloc_objs(*pages, nr);
+	if (!pages)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		folio = filemap_get_folio(buf->inode.i_mapping, i);
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		pages[i] = folio_file_page(folio, i);
+		/* The page cache keeps it for as long as the buffer lives. */
+		folio_put(folio);
+	}
+	buf->vaddr = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
+	return buf->vaddr ? 0 : -ENOMEM;
+}
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+/*
+ * filemap_fault() would map the folio as a whole too, but only after it has
+ * zeroed a page table that a huge entry never uses.
+ */
+vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+	struct folio *folio;
+
+	if (order != PMD_ORDER ||
+	    !thp_vma_suitable_order(vmf->vma, vmf->address & PMD_MASK, order))
+		return VM_FAULT_FALLBACK;
+	folio = filemap_get_folio(mapping, vmf->pgoff);
+	if (IS_ERR(folio))
+		return VM_FAULT_FALLBACK;
+	/* Truncation takes the folio lock before it unmaps. */
+	folio_lock(folio);
+	if (folio->mapping == mapping && folio_order(folio) == PMD_ORDER)
+		ret = vmf_insert_folio_pmd(vmf, folio,
+					   vmf->flags & FAULT_FLAG_WRITE);
+	folio_unlock(folio);
+	folio_put(folio);
+	return ret;
+}
+#endif
+
+const struct shmbuf_backing shmbuf_pages = {
+	.caches		= BIT(SHMBUF_CACHE_CACHED),
+	.capabilities	= SHMBUF_CAP_PINNABLE | SHMBUF_CAP_FUTEX,
+	.mapping	= SHMBUF_MAP_FOLIOS,
+	.alloc		= shmbuf_pages_alloc,
+	.free		= shmbuf_pages_free,
+	.read		= shmbuf_pages_read,
+	.write		= shmbuf_pages_write,
+	.vmap		= shmbuf_pages_vmap,
+};
