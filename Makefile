@@ -10,6 +10,9 @@ run: ## kernel tree, series, build, boot under UML, a demonstration to read
 check: ## all tests: patches, tools, KUnit and selftests under UML
 	@scripts/check.sh
 
+qemu: ## KUnit and selftests on x86_64 with huge pages and all debugging
+	@scripts/check-qemu.sh
+
 gate: ## every patch builds without a warning, =y and =m, on 7.3 and 7.2
 	@scripts/gate.sh
 
@@ -28,4 +31,4 @@ check-sync: ## do patches/ and the mirrored folders agree?
 distclean: ## forget the downloaded source, the trees and the builds
 	@scripts/distclean.sh
 
-.PHONY: help run check gate tree export fold check-sync distclean
+.PHONY: help run check qemu gate tree export fold check-sync distclean

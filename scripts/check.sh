@@ -8,27 +8,6 @@
 . "$top/scripts/series.sh"
 . "$top/scripts/count.sh"
 
-kunit_and_count() {
-	local status=0 line total good
-	run_kunit || status=1
-	# "Testing complete. Ran 77 tests: passed: 77"
-	line=$(grep 'Testing complete. Ran' "$logs/kunit.log" | tail -n 1)
-	total=$(sed -n 's/.*Ran \([0-9]*\) tests.*/\1/p' <<<"$line")
-	good=$(sed -n 's/.*passed: \([0-9]*\).*/\1/p' <<<"$line")
-	[ "${total:-0}" -gt 0 ] || { say "no KUnit test ran"; return 1; }
-	say "counted: ${good:-0} passed, $((total - ${good:-0})) failed"
-	return $status
-}
-
-selftests_and_count() {
-	local status=0
-	run_selftests || status=1
-	awk '/^ok [0-9]/ { p++ } /^not ok [0-9]/ { f++ } / # SKIP/ { p-- ; s++ }
-	     END { printf "counted: %d passed, %d failed, %d skipped\n", p, f, s; exit !(p > 0 && !s) }' \
-		"$user/console.selftests.log" || { say "no selftest ran, or one was skipped"; status=1; }
-	return $status
-}
-
 # checkpatch wants a sign-off, which only the person who posts can give, so it
 # sees a copy that is signed and thrown away.
 checkpatch_one() {	# patch
@@ -53,9 +32,9 @@ for patch in $(numbered_patches); do
 done
 check glue "the tools' own tests" "$top/scripts/test-glue.sh" || true
 if check build "build the kernel (UML)" build_uml; then
-	check kunit "KUnit under UML" kunit_and_count || true
+	check kunit "KUnit under UML" count_kunit run_kunit || true
 	if check user "build the selftests" build_user; then
-		check selftests "selftests in the same kernel" selftests_and_count || true
+		check selftests "selftests in the same kernel" count_selftests run_selftests "$user/console.selftests.log" || true
 	fi
 fi
 finish

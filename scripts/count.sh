@@ -18,6 +18,30 @@ check() {
 	return $status
 }
 
+# count_kunit COMMAND...: run it, and count what kunit.py says it ran, such as
+# "Testing complete. Ran 77 tests: passed: 77".
+count_kunit() {
+	local status=0 line total good
+	"$@" | tee "$logs/kunit.out" || status=1
+	line=$(grep 'Testing complete. Ran' "$logs/kunit.out" | tail -n 1)
+	total=$(sed -n 's/.*Ran \([0-9]*\) tests.*/\1/p' <<<"$line")
+	good=$(sed -n 's/.*passed: \([0-9]*\).*/\1/p' <<<"$line")
+	[ "${total:-0}" -gt 0 ] || { say "no KUnit test ran"; return 1; }
+	say "counted: ${good:-0} passed, $((total - ${good:-0})) failed"
+	return $status
+}
+
+# count_selftests COMMAND LOG: run it, and count the results in TAP in the log.
+# A test that is skipped in a guest made for it is a failure.
+count_selftests() {
+	local status=0
+	"$1" || status=1
+	awk '/^ok [0-9]/ { if (/ # SKIP/) s++; else p++ } /^not ok [0-9]/ { f++ }
+	     END { printf "counted: %d passed, %d failed, %d skipped\n", p, f, s; exit !(p > 0 && !s) }' \
+		"$2" || { say "no selftest ran, or one was skipped"; status=1; }
+	return $status
+}
+
 finish() {
 	say "total time $((SECONDS / 60)) min $((SECONDS % 60)) s"
 	say "$passed passed, $failed failed"

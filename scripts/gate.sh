@@ -14,7 +14,7 @@ configure() {
 	mkdir -p "$build/gate-$mode"
 	{
 		sed 's/#.*//' "$top/kunit/uml.config"
-		say CONFIG_MODULES=y "CONFIG_KUNIT=$mode" CONFIG_KUNIT_ALL_TESTS=y "CONFIG_SHMBUF=$mode" | tr ' ' '\n'
+		say CONFIG_MODULES=y CONFIG_MODULE_UNLOAD=y "CONFIG_KUNIT=$mode" CONFIG_KUNIT_ALL_TESTS=y "CONFIG_SHMBUF=$mode" | tr ' ' '\n'
 	} >"$build/gate-$mode/.config"
 	um_make olddefconfig
 	grep -q "^CONFIG_SHMBUF=$mode" "$build/gate-$mode/.config" || { say "CONFIG_SHMBUF=$mode is not possible"; return 1; }

@@ -10,6 +10,9 @@
  * mapping and DMA may use them at any time.
  */
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
@@ -37,9 +40,12 @@ static const struct address_space_operations shmbuf_pages_aops = {
 /* To fail is better than to kill somebody to get the memory. */
 #define SHMBUF_PAGES_GFP	(GFP_USER | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
-static struct folio *alloc_folio(unsigned int order, int numa_node)
+VISIBLE_IF_KUNIT
+struct folio *shmbuf_alloc_folio(unsigned int order, int numa_node)
 {
 	gfp_t gfp = SHMBUF_PAGES_GFP | __GFP_ZERO;
+
+	KUNIT_STATIC_STUB_REDIRECT(shmbuf_alloc_folio, order, numa_node);
 
 	/* A smaller folio is better than one that takes long to find. */
 	if (order)
@@ -48,6 +54,7 @@ static struct folio *alloc_folio(unsigned int order, int numa_node)
 		return folio_alloc(gfp, order);
 	return __folio_alloc_node(gfp | __GFP_THISNODE, order, numa_node);
 }
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_alloc_folio);
 
 static int add_folio(struct address_space *mapping, struct folio *folio,
 		     pgoff_t index)
@@ -84,7 +91,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		order = shmbuf_folio_order(index, end, limit);
-		folio = alloc_folio(order, numa_node);
+		folio = shmbuf_alloc_folio(order, numa_node);
 		if (!folio) {
 			if (!order)
 				return -ENOMEM;

@@ -113,6 +113,9 @@ void *shmbuf_vmap(struct shmbuf *buf);
 
 /* pages.c */
 extern const struct shmbuf_backing shmbuf_pages;
+#if IS_ENABLED(CONFIG_KUNIT)
+struct folio *shmbuf_alloc_folio(unsigned int order, int numa_node);
+#endif
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order);
 #else

@@ -184,6 +184,91 @@ TEST_F(node, close_frees_memory)
 	}
 }
 
+/* Sum of a field of /proc/self/smaps, in kB, over the mappings of buffers. */
+static long smaps_kb(const char *field)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool ours = false;
+	char line[512];
+	long sum = 0, kb;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strchr(line, '-') && strstr(line, " 00:"))
+			ours = strstr(line, "/shmbuf:");
+		else if (ours && !strncmp(line, field, strlen(field)) &&
+			 sscanf(line + strlen(field), ": %ld", &kb) == 1)
+			sum += kb;
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/*
+ * With huge pages the whole buffer is mapped by huge entries; cutting one in
+ * two loses nothing, which the kernel log and the contents tell.
+ */
+TEST_F(node, huge_pages)
+{
+	bool have_huge = !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+	struct shmbuf_create c = valid_create();
+	struct shmbuf_info info = {};
+	size_t i;
+	char *p;
+
+	c.size = 16 << 20;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	ASSERT_EQ(ioctl(c.fd, SHMBUF_IOC_INFO, &info), 0);
+	p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+	ASSERT_NE(p, MAP_FAILED);
+	for (i = 0; i < c.size; i += page)
+		p[i] = i / page;
+	EXPECT_EQ(smaps_kb("Rss"), c.size / 1024);
+	if (have_huge) {
+		EXPECT_GT(info.map_unit, page);
+		EXPECT_EQ((unsigned long)p % info.map_unit, 0);
+		EXPECT_EQ(smaps_kb("FilePmdMapped"), c.size / 1024);
+	} else {
+		EXPECT_EQ(info.map_unit, page);
+		EXPECT_EQ(smaps_kb("FilePmdMapped"), 0);
+	}
+
+	ASSERT_EQ(munmap(p + (5 << 20), 3 * page), 0);
+	EXPECT_EQ(smaps_kb("Rss"), (c.size - 3 * page) / 1024);
+	for (i = 0; i < c.size; i += page) {
+		if (i == 5 << 20)
+			i += 3 * page;
+		ASSERT_EQ(p[i], (char)(i / page));
+	}
+	munmap(p, c.size);
+	close(c.fd);
+}
+
+/* Half of all memory in one buffer. */
+TEST_F(node, half_of_memory)
+{
+	struct shmbuf_create c = valid_create();
+	long *p;
+	size_t i;
+
+	c.size = sysconf(_SC_PHYS_PAGES) / 2 * page;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+	ASSERT_NE(p, MAP_FAILED);
+	for (i = 0; i < c.size / sizeof(*p); i += page / sizeof(*p)) {
+		if (p[i])
+			break;
+		p[i] = i;
+	}
+	for (i = 0; i < c.size / sizeof(*p); i += page / sizeof(*p)) {
+		if (p[i] != i)
+			break;
+	}
+	EXPECT_EQ(i, c.size / sizeof(*p));
+	munmap(p, c.size);
+	close(c.fd);
+}
+
 TEST_F(node, no_free_descriptor)
 {
 	struct rlimit old, none = { lowest_free_fd(), lowest_free_fd() };
