@@ -11,6 +11,8 @@
  */
 
 #include <kunit/visibility.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
@@ -20,6 +22,9 @@
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 #include <linux/rcupdate.h>
+#include <linux/resource.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
@@ -37,7 +42,7 @@ static struct inode *shmbuf_alloc_inode(struct super_block *sb)
 	if (!buf)
 		return NULL;
 	memset_after(buf, 0, inode);
-	mutex_init(&buf->vmap_lock);
+	mutex_init(&buf->mutex);
 	spin_lock_init(&buf->lock);
 	return &buf->inode;
 }
@@ -45,6 +50,37 @@ static struct inode *shmbuf_alloc_inode(struct super_block *sb)
 static void shmbuf_free_inode(struct inode *inode)
 {
 	kmem_cache_free(shmbuf_cache, container_of(inode, struct shmbuf, inode));
+}
+
+/*
+ * The memory can be neither swapped nor reclaimed, so it counts as locked, for
+ * the user who creates it and for as long as it is there.
+ */
+static int charge_user(struct shmbuf *buf)
+{
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	unsigned long nr = shmbuf_size(buf) >> PAGE_SHIFT;
+	struct user_struct *user = current_user();
+	unsigned long locked;
+
+	if (capable(CAP_IPC_LOCK))
+		return 0;
+	locked = atomic_long_read(&user->locked_vm);
+	do {
+		if (locked > limit || nr > limit - locked)
+			return -ENOMEM;
+	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &locked,
+					  locked + nr));
+	buf->user = get_uid(user);
+	return 0;
+}
+
+static void uncharge_user(struct shmbuf *buf)
+{
+	if (!buf->user)
+		return;
+	atomic_long_sub(shmbuf_size(buf) >> PAGE_SHIFT, &buf->user->locked_vm);
+	free_uid(buf->user);
 }
 
 /*
@@ -58,8 +94,10 @@ static void shmbuf_evict_inode(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	/* The root directory of the filesystem is no buffer. */
-	if (buf->ops)
-		buf->ops->free(buf);
+	if (!buf->ops)
+		return;
+	buf->ops->free(buf);
+	uncharge_user(buf);
 }
 
 static const struct super_operations shmbuf_super_ops = {
@@ -142,7 +180,7 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	buf->map_unit = PAGE_SIZE;
 	strscpy_pad(buf->name, args->name, sizeof(buf->name));
 
-	err = ops->alloc(buf, args->numa_node);
+	err = charge_user(buf) ?: ops->alloc(buf, args->numa_node);
 	if (err) {
 		shmbuf_put(buf);
 		return ERR_PTR(err);
@@ -175,7 +213,7 @@ void shmbuf_put(struct shmbuf *buf)
  */
 void *shmbuf_vmap(struct shmbuf *buf)
 {
-	guard(mutex)(&buf->vmap_lock);
+	guard(mutex)(&buf->mutex);
 	if (!buf->vaddr)
 		buf->ops->vmap(buf);
 	return buf->vaddr;

@@ -45,6 +45,7 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct shmbuf *buf = shmbuf_of_file(iocb->ki_filp);
 	size_t len, done;
+	int err;
 
 	if (!iov_iter_count(from))
 		return 0;
@@ -54,15 +55,20 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 			      iov_iter_count(from));
 	if (!len)
 		return -ENOSPC;
+	err = shmbuf_begin_write(buf);
+	if (err)
+		return err;
 	iov_iter_truncate(from, len);
 	done = buf->ops->write(buf, iocb->ki_pos, from);
+	shmbuf_end_write(buf);
 	iocb->ki_pos += done;
 	return done ?: -EFAULT;
 }
 
-static long shmbuf_ioctl_info(struct shmbuf *buf, void __user *uarg,
+static long shmbuf_ioctl_info(struct file *file, void __user *uarg,
 			      size_t usize)
 {
+	struct shmbuf *buf = shmbuf_of_file(file);
 	struct shmbuf_info info;
 	int err;
 
@@ -72,9 +78,6 @@ static long shmbuf_ioctl_info(struct shmbuf *buf, void __user *uarg,
 	err = copy_struct_from_user(&info, sizeof(info), uarg, usize);
 	if (err)
 		return err;
-	if (info.reserved)
-		return -EINVAL;
-
 	info = (struct shmbuf_info) {
 		.size = shmbuf_size(buf),
 		.map_unit = buf->map_unit,
@@ -86,19 +89,48 @@ static long shmbuf_ioctl_info(struct shmbuf *buf, void __user *uarg,
 		info.capabilities |= SHMBUF_CAP_KERNEL_MAPPED;
 	memcpy(info.name, buf->name, sizeof(info.name));
 	spin_lock(&buf->lock);
+	info.seals = buf->seals;
 	info.mappings = buf->mappings;
 	info.writable_mappings = buf->writable_mappings;
 	spin_unlock(&buf->lock);
 	return copy_struct_to_user(uarg, usize, &info, sizeof(info), NULL);
 }
 
+static long shmbuf_ioctl_seal(struct file *file, void __user *uarg,
+			      size_t usize)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct shmbuf_seal arg;
+	int err;
+
+	BUILD_BUG_ON(offsetofend(struct shmbuf_seal, reserved) !=
+		     SHMBUF_SEAL_SIZE_VER0);
+
+	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
+	if (err)
+		return err;
+	if (arg.reserved ||
+	    (arg.seals & ~(SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL)))
+		return -EINVAL;
+	if (arg.seals && !(file->f_mode & FMODE_WRITE))
+		return -EPERM;
+	err = shmbuf_seal(buf, arg.seals);
+	if (err)
+		return err;
+	arg.seals = READ_ONCE(buf->seals);
+	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
+}
+
 static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
 {
-	struct shmbuf *buf = shmbuf_of_file(file);
+	void __user *uarg = (void __user *)arg;
+	size_t usize = _IOC_SIZE(cmd);
 
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_INFO, SHMBUF_INFO_SIZE_VER0))
-		return shmbuf_ioctl_info(buf, (void __user *)arg, _IOC_SIZE(cmd));
+		return shmbuf_ioctl_info(file, uarg, usize);
+	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SEAL, SHMBUF_SEAL_SIZE_VER0))
+		return shmbuf_ioctl_seal(file, uarg, usize);
 	return -ENOTTY;
 }
 

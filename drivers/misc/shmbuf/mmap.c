@@ -21,13 +21,15 @@
 #include "geometry.h"
 #include "shmbuf.h"
 
-static void count_mapping(struct shmbuf *buf, int change, bool writable)
+static int count_new_mapping(struct shmbuf *buf, bool writable)
 {
-	spin_lock(&buf->lock);
-	buf->mappings += change;
-	if (writable)
-		buf->writable_mappings += change;
-	spin_unlock(&buf->lock);
+	guard(spinlock)(&buf->lock);
+	/* Sealed since ->mmap_prepare() looked. */
+	if (writable && (buf->seals & SHMBUF_SEAL_WRITE))
+		return -EPERM;
+	buf->mappings++;
+	buf->writable_mappings += writable;
+	return 0;
 }
 
 static int shmbuf_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
@@ -35,9 +37,8 @@ static int shmbuf_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 {
 	struct shmbuf *buf = shmbuf_of_file(file);
 
-	count_mapping(buf, 1, false);
 	*vm_private_data = buf;
-	return 0;
+	return count_new_mapping(buf, false);
 }
 
 static int shmbuf_mapped_writable(unsigned long start, unsigned long end,
@@ -46,9 +47,17 @@ static int shmbuf_mapped_writable(unsigned long start, unsigned long end,
 {
 	struct shmbuf *buf = shmbuf_of_file(file);
 
-	count_mapping(buf, 1, true);
 	*vm_private_data = buf;
-	return 0;
+	return count_new_mapping(buf, true);
+}
+
+/* A VMA that is counted already grew in number or went. */
+static void count_mapping(struct shmbuf *buf, int change, bool writable)
+{
+	guard(spinlock)(&buf->lock);
+	buf->mappings += change;
+	if (writable)
+		buf->writable_mappings += change;
 }
 
 /* A VMA was split, or copied by fork() or mremap(). */
@@ -136,7 +145,8 @@ static void prepare_pfns(struct vm_area_desc *desc)
  *
  * Context: Process context, mmap_lock held for writing.
  * Return: 0, -EINVAL for a private mapping or a window not inside the buffer,
- *	-EPERM for an executable one.
+ *	-EPERM for an executable one, and for a writable one when the buffer is
+ *	sealed against that.
  */
 int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 {
@@ -154,6 +164,11 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 	if (err)
 		return err;
 
+	if (READ_ONCE(buf->seals) & SHMBUF_SEAL_WRITE) {
+		if (vma_desc_test(desc, VMA_WRITE_BIT))
+			return -EPERM;
+		vma_desc_clear_flags(desc, VMA_MAYWRITE_BIT);
+	}
 	vma_desc_clear_flags(desc, VMA_MAYEXEC_BIT);
 	vma_desc_set_flags(desc, VMA_DONTEXPAND_BIT);
 	if (buf->ops->mapping == SHMBUF_MAP_FOLIOS)

@@ -168,6 +168,27 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 	return buf->vaddr ? 0 : -ENOMEM;
 }
 
+/* May say yes without a pin for a small folio with a thousand references. */
+static bool shmbuf_pages_pinned(struct shmbuf *buf)
+{
+	pgoff_t index = 0, end = shmbuf_size(buf) >> PAGE_SHIFT;
+	struct folio *folio;
+	bool pinned;
+
+	while (index < end) {
+		folio = filemap_get_folio(buf->inode.i_mapping, index);
+		if (IS_ERR(folio))
+			return true;
+		pinned = folio_maybe_dma_pinned(folio);
+		index += folio_nr_pages(folio);
+		folio_put(folio);
+		if (pinned)
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 /*
  * filemap_fault() would map the folio as a whole too, but only after it has
@@ -205,4 +226,5 @@ const struct shmbuf_backing shmbuf_pages = {
 	.read		= shmbuf_pages_read,
 	.write		= shmbuf_pages_write,
 	.vmap		= shmbuf_pages_vmap,
+	.pinned		= shmbuf_pages_pinned,
 };

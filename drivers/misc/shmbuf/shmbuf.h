@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Internals of the shmbuf driver. The layers, each of which may call those above
- * it in this list only: geometry, core, the backings, mmap, file, node.
+ * it in this list only: geometry, core, the backings, seal, mmap, file, node.
  */
 #ifndef _SHMBUF_H
 #define _SHMBUF_H
@@ -14,6 +14,7 @@
 #include <uapi/linux/shmbuf.h>
 
 struct shmbuf;
+struct user_struct;
 struct vm_area_desc;
 struct vm_fault;
 
@@ -37,6 +38,8 @@ enum shmbuf_mapping {
  * @write: copy from @from to the buffer at @pos, which has room for all of it;
  *	returns the bytes copied, less when @from faults
  * @vmap: set vaddr, called once and only when @alloc did not
+ * @pinned: is any page pinned, so that a device may write to it? NULL when
+ *	pages cannot be pinned.
  */
 struct shmbuf_backing {
 	u32 caches;
@@ -47,6 +50,7 @@ struct shmbuf_backing {
 	ssize_t (*read)(struct kiocb *iocb, struct iov_iter *to);
 	size_t (*write)(struct shmbuf *buf, loff_t pos, struct iov_iter *from);
 	int (*vmap)(struct shmbuf *buf);
+	bool (*pinned)(struct shmbuf *buf);
 };
 
 /**
@@ -58,17 +62,20 @@ struct shmbuf_backing {
  * @backing: SHMBUF_BACKING_* of @ops
  * @cache: SHMBUF_CACHE_*
  * @name: for humans, NUL-terminated and padded with NUL
+ * @user: who is charged for the memory (RLIMIT_MEMLOCK), or NULL
  * @map_unit: bytes of the largest unit that a page table entry may map
  * @pfn: page frame number of the first page, with SHMBUF_MAP_PFNS
  * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
  *	shmbuf_vmap()
- * @vmap_lock: makes vaddr be set once
- * @lock: protects the counts; a leaf, taken under mmap_lock, never held while
+ * @mutex: makes @vaddr be set once, and seals be added one after the other
+ * @lock: protects the counts and the seals; a leaf, taken under mmap_lock, never held while
  *	user memory is accessed
  * @mappings: VMAs of the buffer
  * @writable_mappings: those of them that have VM_MAYWRITE
+ * @writers: write()s under way
+ * @seals: SHMBUF_SEAL_* in force
  *
- * Everything but the counts and @vaddr is constant once the buffer has a file.
+ * Everything but the counts, @seals and @vaddr is constant once the buffer has a file.
  */
 struct shmbuf {
 	struct inode inode;
@@ -77,14 +84,17 @@ struct shmbuf {
 	u32 cache;
 	u8 name[SHMBUF_NAME_LEN];
 
+	struct user_struct *user;
 	unsigned long map_unit;
 	unsigned long pfn;
 	void *vaddr;
-	struct mutex vmap_lock;	/* vaddr */
+	struct mutex mutex;	/* setting vaddr, adding seals */
 
-	spinlock_t lock;	/* the counts */
+	spinlock_t lock;	/* the counts and the seals */
 	unsigned int mappings;
 	unsigned int writable_mappings;
+	unsigned int writers;
+	u32 seals;
 };
 
 static inline size_t shmbuf_size(const struct shmbuf *buf)
@@ -124,6 +134,11 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order);
 
 /* contig.c */
 extern const struct shmbuf_backing shmbuf_contig;
+
+/* seal.c */
+int shmbuf_seal(struct shmbuf *buf, u32 seals);
+int shmbuf_begin_write(struct shmbuf *buf);
+void shmbuf_end_write(struct shmbuf *buf);
 
 /* mmap.c */
 int shmbuf_mmap_prepare(struct vm_area_desc *desc);

@@ -85,7 +85,7 @@
  *   @flags, @numa_node, @reserved or @name has a value that is not allowed
  * * ``EOPNOTSUPP``: @backing cannot have @cache on this kernel
  * * ``ENOMEM``: not enough memory, or, with ``SHMBUF_BACKING_CONTIG``, not
- *   enough in one piece
+ *   enough in one piece; or above ``RLIMIT_MEMLOCK`` without ``CAP_IPC_LOCK``
  * * ``EINTR``: the process was killed meanwhile
  * * ``EMFILE``, ``ENFILE``: no free file descriptor
  */
@@ -101,6 +101,36 @@ struct shmbuf_create {
 };
 
 #define SHMBUF_CREATE_SIZE_VER0		64
+
+/* Nobody can change the contents through a file or a mapping any more. */
+#define SHMBUF_SEAL_WRITE		(1U << 0)
+/* No seal can be added any more. */
+#define SHMBUF_SEAL_SEAL		(1U << 1)
+
+/**
+ * struct shmbuf_seal - argument of %SHMBUF_IOC_SEAL
+ * @seals: in: ``SHMBUF_SEAL_*`` to add, ORed, may be 0; out: those in force
+ * @reserved: in: must be 0
+ *
+ * Adds seals to a buffer, for all its files and for ever. Used on the file of a
+ * buffer. After ``SHMBUF_SEAL_WRITE``, write() and mapping it writable fail with
+ * ``EPERM``, and a mapping made for reading cannot be made writable later. The
+ * kernel can still write.
+ *
+ * Return: 0 on success, or -1 with errno set to one of
+ * * ``EINVAL``: @seals has an unknown bit, or @reserved is not 0
+ * * ``EPERM``: the file is not open for writing, or ``SHMBUF_SEAL_SEAL`` is in
+ *   force and @seals has a seal that is not
+ * * ``EBUSY``: ``SHMBUF_SEAL_WRITE`` while a mapping can be written, a write() is
+ *   under way, or pages are pinned by such a mapping of before (for instance
+ *   by io_uring)
+ */
+struct shmbuf_seal {
+	__u32 seals;
+	__u32 reserved;
+};
+
+#define SHMBUF_SEAL_SIZE_VER0		8
 
 /* The buffer is mapped in one piece into the kernel's address space. */
 #define SHMBUF_CAP_KERNEL_MAPPED	(1U << 0)
@@ -120,15 +150,14 @@ struct shmbuf_create {
  *	make writable
  * @backing: one of ``SHMBUF_BACKING_*``
  * @cache: one of ``SHMBUF_CACHE_*``
+ * @seals: ``SHMBUF_SEAL_*`` in force, ORed
  * @capabilities: ``SHMBUF_CAP_*``, ORed
- * @reserved: in: must be 0
  * @name: NUL-terminated and padded with NUL
  *
  * Fills in the whole structure. Used on the file of a buffer; needs no
  * permission beyond having it open.
  *
- * Return: 0 on success, or -1 with errno set to one of
- * * ``EINVAL``: @reserved is not 0
+ * Return: 0 on success, or -1 with errno.
  */
 struct shmbuf_info {
 	__u64 size;
@@ -137,8 +166,8 @@ struct shmbuf_info {
 	__u32 writable_mappings;
 	__u32 backing;
 	__u32 cache;
+	__u32 seals;
 	__u32 capabilities;
-	__u32 reserved;
 	__u8 name[SHMBUF_NAME_LEN];
 };
 
@@ -149,5 +178,6 @@ struct shmbuf_info {
 
 /* On the file of a buffer */
 #define SHMBUF_IOC_INFO		_IOWR(SHMBUF_IOC_MAGIC, 0x01, struct shmbuf_info)
+#define SHMBUF_IOC_SEAL		_IOWR(SHMBUF_IOC_MAGIC, 0x02, struct shmbuf_seal)
 
 #endif /* _UAPI_LINUX_SHMBUF_H */

@@ -339,6 +339,50 @@ static void test_mmap_fails_late(struct kunit *test)
 
 KUNIT_ARRAY_PARAM_DESC(failing, failing_cases, sentence);
 
+/* Sealed between ->mmap_prepare() and ->mapped(): no writable mapping. */
+static int prepare_then_seal(struct vm_area_desc *desc)
+{
+	int err = prepare_to_count_close(desc);
+
+	return err ?: shmbuf_seal(shmbuf_of_file(desc->file),
+				  SHMBUF_SEAL_WRITE);
+}
+
+static void test_sealed_while_mapping(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	const struct file_operations *real = t->file->f_op;
+	struct file_operations sealing = *real;
+	unsigned long addr;
+
+	sealing.mmap_prepare = prepare_then_seal;
+	t->file->f_op = &sealing;
+	addr = map(test, SIZE, RW, MAP_SHARED, 0);
+	t->file->f_op = real;
+	KUNIT_EXPECT_EQ(test, addr, (unsigned long)-EPERM);
+	KUNIT_EXPECT_EQ(test, closed, 1);
+	expect_counts(test, 0, 0);
+
+	addr = map(test, SIZE, PROT_READ, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	expect_counts(test, 1, 0);
+	unmap(test, addr, SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* A write() that is under way keeps the seal away, the next one is refused. */
+static void test_seal_and_write(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, shmbuf_begin_write(t->buf), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(t->buf, SHMBUF_SEAL_WRITE), -EBUSY);
+	shmbuf_end_write(t->buf);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(t->buf, SHMBUF_SEAL_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_begin_write(t->buf), -EPERM);
+	KUNIT_EXPECT_EQ(test, t->buf->writers, 0);
+}
+
 /* Each page of the mapping is the kernel's page of the same offset. */
 static void test_same_bytes(struct kunit *test)
 {
@@ -472,6 +516,8 @@ static struct kunit_case shmbuf_vma_cases[] = {
 	KUNIT_CASE(test_prepare_refuses_exec),
 	KUNIT_CASE(test_prepare_flags),
 	KUNIT_CASE_PARAM(test_mmap_fails_late, failing_gen_params),
+	KUNIT_CASE(test_sealed_while_mapping),
+	KUNIT_CASE(test_seal_and_write),
 	KUNIT_CASE(test_same_bytes),
 	KUNIT_CASE(test_window_in_the_middle),
 	KUNIT_CASE(test_fault_beyond_the_end),

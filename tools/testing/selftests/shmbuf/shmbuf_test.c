@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <linux/shmbuf.h>
@@ -269,6 +270,50 @@ TEST_F(node, half_of_memory)
 	close(c.fd);
 }
 
+static int drop_ipc_lock(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(__NR_capget, &header, data))
+		return -1;
+	data[0].effective &= ~(1U << CAP_IPC_LOCK);
+	return syscall(__NR_capset, &header, data);
+}
+
+/* Charged to the user while the buffer is there, and refunded exactly. */
+TEST_F(node, memlock_limit)
+{
+	struct rlimit limit = { 8 * page, 8 * page };
+	struct shmbuf_create c, d;
+	int round;
+
+	ASSERT_EQ(drop_ipc_lock(), 0);
+	ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	for (round = 0; round < 3; round++) {
+		c = valid_create();
+		c.size = 5 * page;
+		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+		d = valid_create();
+		EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &d), -1);
+		EXPECT_EQ(errno, ENOMEM);
+		d.size = 3 * page;
+		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &d), 0);
+		close(d.fd);
+		close(c.fd);
+
+		/* What failed was not charged. */
+		d.size = 9 * page;
+		EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &d), -1);
+		EXPECT_EQ(errno, ENOMEM);
+		d.size = 8 * page;
+		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &d), 0);
+		close(d.fd);
+	}
+}
+
 TEST_F(node, no_free_descriptor)
 {
 	struct rlimit old, none = { lowest_free_fd(), lowest_free_fd() };
@@ -482,7 +527,6 @@ static struct shmbuf_info get_info(int fd)
 	struct shmbuf_info info;
 
 	memset(&info, 0xff, sizeof(info));
-	info.reserved = 0;
 	if (ioctl(fd, SHMBUF_IOC_INFO, &info))
 		memset(&info, 0xff, sizeof(info));
 	return info;
@@ -507,13 +551,10 @@ TEST_F(buffer, info)
 	EXPECT_EQ(info.backing, variant->backing);
 	EXPECT_EQ(info.cache, SHMBUF_CACHE_CACHED);
 	EXPECT_EQ(info.capabilities, variant->capabilities);
-	EXPECT_EQ(info.reserved, 0);
+	EXPECT_EQ(info.seals, 0);
 	EXPECT_STREQ((char *)info.name, "selftest");
 	EXPECT_EQ(sizeof(info), SHMBUF_INFO_SIZE_VER0);
 
-	info.reserved = 1;
-	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_INFO, &info), -1);
-	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_INFO, NULL), -1);
 	EXPECT_EQ(errno, EFAULT);
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_CREATE, NULL), -1);
@@ -908,6 +949,138 @@ TEST_F(buffer, proc_maps)
 	}
 	fclose(maps);
 	EXPECT_TRUE(found);
+}
+
+static int add_seals(int fd, uint32_t seals)
+{
+	struct shmbuf_seal arg = { .seals = seals };
+
+	if (ioctl(fd, SHMBUF_IOC_SEAL, &arg))
+		return -1;
+	return arg.seals;
+}
+
+#define EXPECT_NO_SEAL(fd, seals, err) do {				\
+	EXPECT_EQ(add_seals(fd, seals), -1);				\
+	EXPECT_EQ(errno, err);						\
+} while (0)
+
+TEST_F(buffer, seal_write)
+{
+	char *q, byte;
+
+	/* Not while it can be written, or could be after mprotect(). */
+	EXPECT_NO_SEAL(self->fd, SHMBUF_SEAL_WRITE, EBUSY);
+	strcpy(self->p, "final");
+	ASSERT_EQ(mprotect(self->p, self->size, PROT_READ), 0);
+	EXPECT_NO_SEAL(self->fd, SHMBUF_SEAL_WRITE, EBUSY);
+	EXPECT_EQ(get_info(self->fd).seals, 0);
+	munmap(self->p, self->size);
+	self->p = MAP_FAILED;
+
+	ASSERT_EQ(add_seals(self->fd, SHMBUF_SEAL_WRITE), SHMBUF_SEAL_WRITE);
+	EXPECT_EQ(get_info(self->fd).seals, SHMBUF_SEAL_WRITE);
+	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, 0, EPERM);
+	EXPECT_NO_MMAP(page, PROT_WRITE, MAP_SHARED, self->fd, 0, EPERM);
+	EXPECT_EQ(pwrite(self->fd, "x", 1, 0), -1);
+	EXPECT_EQ(errno, EPERM);
+	EXPECT_EQ(pread(self->fd, &byte, 1, 0), 1);
+	EXPECT_EQ(byte, 'f');
+
+	/* Through the same O_RDWR descriptor, but for reading only. */
+	q = mmap(NULL, self->size, PROT_READ, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(q, MAP_FAILED);
+	EXPECT_COUNTS(1, 0);
+	EXPECT_STREQ(q, "final");
+	EXPECT_EQ(mprotect(q, page, RW), -1);
+	EXPECT_EQ(errno, EACCES);
+	/* Adding what is there is no error, whoever maps the buffer. */
+	EXPECT_EQ(add_seals(self->fd, SHMBUF_SEAL_WRITE), SHMBUF_SEAL_WRITE);
+	munmap(q, self->size);
+	EXPECT_COUNTS(0, 0);
+}
+
+TEST_F(buffer, seal_seal)
+{
+	munmap(self->p, self->size);
+	self->p = MAP_FAILED;
+	ASSERT_EQ(add_seals(self->fd, SHMBUF_SEAL_SEAL), SHMBUF_SEAL_SEAL);
+	EXPECT_NO_SEAL(self->fd, SHMBUF_SEAL_WRITE, EPERM);
+	EXPECT_NO_SEAL(self->fd, SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL, EPERM);
+	EXPECT_EQ(add_seals(self->fd, SHMBUF_SEAL_SEAL), SHMBUF_SEAL_SEAL);
+	EXPECT_EQ(add_seals(self->fd, 0), SHMBUF_SEAL_SEAL);
+	EXPECT_EQ(pwrite(self->fd, "x", 1, 0), 1);
+}
+
+/* Both at once, through one file, hold for all of them. */
+TEST_F(buffer, seals_hold_for_every_file)
+{
+	const uint32_t both = SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL;
+	char path[64];
+	int rw, ro;
+
+	munmap(self->p, self->size);
+	self->p = MAP_FAILED;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	rw = open(path, O_RDWR | O_CLOEXEC);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(rw, 0);
+	ASSERT_GE(ro, 0);
+	EXPECT_NO_SEAL(ro, SHMBUF_SEAL_WRITE, EPERM);
+	EXPECT_EQ(add_seals(ro, 0), 0);
+	ASSERT_EQ(add_seals(rw, both), both);
+	EXPECT_EQ(add_seals(ro, 0), both);
+	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, 0, EPERM);
+	EXPECT_EQ(pwrite(self->fd, "x", 1, 0), -1);
+	EXPECT_EQ(errno, EPERM);
+	close(rw);
+	close(ro);
+}
+
+TEST_F(buffer, seal_arguments)
+{
+	struct shmbuf_seal arg = { .seals = 4 };
+
+	EXPECT_EQ(sizeof(arg), SHMBUF_SEAL_SIZE_VER0);
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SEAL, &arg), -1);
+	EXPECT_EQ(errno, EINVAL);
+	arg = (struct shmbuf_seal) { .reserved = 1 };
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SEAL, &arg), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SEAL, NULL), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(get_info(self->fd).seals, 0);
+}
+
+/* Pages that were pinned while they could be written still can be. */
+TEST_F(buffer, seal_waits_for_pins)
+{
+	struct io_uring_params params = {};
+	struct iovec iov = { self->p, self->size };
+	int ring = syscall(__NR_io_uring_setup, 1, &params), i;
+
+	if (ring < 0)
+		SKIP(return, "io_uring_setup: %s", strerror(errno));
+	if (!(variant->capabilities & SHMBUF_CAP_PINNABLE)) {
+		close(ring);
+		return;
+	}
+	ASSERT_EQ(syscall(__NR_io_uring_register, ring,
+			  IORING_REGISTER_BUFFERS, &iov, 1), 0);
+	munmap(self->p, self->size);
+	self->p = MAP_FAILED;
+	EXPECT_COUNTS(0, 0);
+	EXPECT_NO_SEAL(self->fd, SHMBUF_SEAL_WRITE, EBUSY);
+	EXPECT_EQ(get_info(self->fd).seals, 0);
+	EXPECT_EQ(pwrite(self->fd, "x", 1, 0), 1);
+	close(ring);
+	/* The ring is torn down in the background. */
+	for (i = 0; i < 500; i++) {
+		if (add_seals(self->fd, SHMBUF_SEAL_WRITE) >= 0)
+			break;
+		usleep(10000);
+	}
+	EXPECT_EQ(get_info(self->fd).seals, SHMBUF_SEAL_WRITE);
 }
 
 /*
