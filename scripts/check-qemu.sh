@@ -18,7 +18,7 @@ get_source
 
 check am "apply the series with git am" apply_series "$linux" || finish
 check build-x86 "build the kernel (x86_64)" build_x86 || finish
-check kunit-x86 "KUnit on x86_64" count_kunit run_kunit_x86 || true
 check user-x86 "build the selftests" build_initramfs || finish
+check kunit-x86 "KUnit on x86_64" count_kunit run_kunit_x86 || true
 check selftests-x86 "selftests on x86_64" count_selftests run_selftests_x86 "$x86/console.selftests.log" || true
 finish

@@ -26,13 +26,14 @@ build_initramfs() {
 	for test in "$x86"/kselftest/shmbuf/*_test; do cp "$test" "$root/"; done
 }
 
+# kunit.py would prefer KVM where there is a /dev/kvm, even one that does not
+# work, so it only reads what a kernel said that was booted like for the others.
 run_kunit_x86() {
 	local status=0
-	rm -f "$x86/test.log"
+	kunit='kunit.enable=1 kunit.filter_glob=shmbuf*' boot_qemu kunit 'exit 0' >/dev/null || status=1
 	cd "$linux"
-	./tools/testing/kunit/kunit.py exec --arch=x86_64 --build_dir="$x86" --timeout=600 'shmbuf*' || status=$?
-	[ -s "$x86/test.log" ] || { say "the kernel printed nothing"; return 1; }
-	scan_kernel_log "$x86/test.log" || status=1
+	./tools/testing/kunit/kunit.py parse "$x86/console.kunit.log" || status=1
+	scan_kernel_log "$x86/console.kunit.log" || status=1
 	return $status
 }
 
@@ -43,7 +44,7 @@ boot_qemu() {		# name command...
 	timeout --kill-after=10 "${BOOT_TIMEOUT:-900}" qemu-system-x86_64 -nodefaults -nographic -no-reboot \
 		-m 2048 -smp 2 -accel tcg -bios qboot.rom -serial stdio \
 		-kernel "$x86/arch/x86/boot/bzImage" -initrd "$x86/initramfs" \
-		-append "console=ttyS0 panic=-1 kunit.enable=0 GUEST_RUN=/run.sh GUEST_RESTART=1" \
+		-append "console=ttyS0 panic=-1 ${kunit:-kunit.enable=0} GUEST_RUN=/run.sh GUEST_RESTART=1" \
 		</dev/null >"$console" 2>&1 || status=$?
 	sed -i 's/\r$//' "$console"
 	cat "$console"

@@ -159,7 +159,7 @@ TEST_F(node, numa_node)
 }
 
 /* More in all than the machine has, one after the other: closing frees. */
-TEST_F(node, close_frees_memory)
+TEST_F_TIMEOUT(node, close_frees_memory, 300)
 {
 	long long total = (long long)sysconf(_SC_PHYS_PAGES) * page, done;
 	struct shmbuf_create c;
@@ -206,8 +206,9 @@ static long smaps_kb(const char *field)
 }
 
 /*
- * With huge pages the whole buffer is mapped by huge entries; cutting one in
- * two loses nothing, which the kernel log and the contents tell.
+ * With huge pages the buffer is mapped by huge entries, as far as memory is not
+ * too fragmented for them. Cutting one in two loses nothing, which the kernel
+ * log and the contents tell.
  */
 TEST_F(node, huge_pages)
 {
@@ -228,19 +229,19 @@ TEST_F(node, huge_pages)
 	if (have_huge) {
 		EXPECT_GT(info.map_unit, page);
 		EXPECT_EQ((unsigned long)p % info.map_unit, 0);
-		EXPECT_EQ(smaps_kb("FilePmdMapped"), c.size / 1024);
+		EXPECT_GE(smaps_kb("FilePmdMapped"), info.map_unit / 1024);
 	} else {
 		EXPECT_EQ(info.map_unit, page);
 		EXPECT_EQ(smaps_kb("FilePmdMapped"), 0);
 	}
 
 	ASSERT_EQ(munmap(p + (5 << 20), 3 * page), 0);
-	EXPECT_EQ(smaps_kb("Rss"), (c.size - 3 * page) / 1024);
 	for (i = 0; i < c.size; i += page) {
 		if (i == 5 << 20)
 			i += 3 * page;
 		ASSERT_EQ(p[i], (char)(i / page));
 	}
+	EXPECT_EQ(smaps_kb("Rss"), (c.size - 3 * page) / 1024);
 	munmap(p, c.size);
 	close(c.fd);
 }
