@@ -13,6 +13,9 @@ make_tree() {
 	git clone -q --shared --no-checkout "$linux" "$tree".part
 	git -C "$tree".part config advice.detachedHead false
 	git -C "$tree".part config gc.autoDetach false
+	# Whoever posts the series puts a name on it (see README).
+	git -C "$tree".part config user.name 'shmbuf developers'
+	git -C "$tree".part config user.email shmbuf@example.org
 	apply_series "$tree".part
 	mv -T "$tree".part "$tree"
 }

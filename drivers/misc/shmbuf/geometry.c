@@ -106,8 +106,8 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_pgoff_to_pfn);
  */
 unsigned int shmbuf_folio_order(pgoff_t index, pgoff_t end, unsigned int limit)
 {
-	unsigned int order = min(limit, (unsigned int)ilog2(end - index));
+	unsigned int order = min_t(unsigned int, limit, ilog2(end - index));
 
-	return index ? min(order, (unsigned int)__ffs(index)) : order;
+	return index ? min_t(unsigned int, order, __ffs(index)) : order;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_folio_order);
