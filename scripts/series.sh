@@ -2,13 +2,16 @@
 # Sourced: moving the series between patches/ and a git tree.
 
 # Which series a tree holds; kept in its .git, next to the commits it describes.
-series_hash() { cat "$top"/patches/*.patch 2>/dev/null | sha1sum | cut -c1-40; }
+series_hash() { cat "$top"/patches/* 2>/dev/null | sha1sum | cut -c1-40; }
 work_tree() { printf '%s' "$cache/tree/$checkout_id-$(basename "$linux")"; }
 
 # User and system settings of git must not change a byte of what is exported.
 plain_git() { GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null git "$@"; }
 
-numbered_patches() { find "$top/patches" -name '[0-9]*.patch' ! -name '0000-*' | sort; }
+numbered_patches() { find "$top/patches" -name '*.patch' | sort; }
+
+# Not a .patch, so that "git am patches/*.patch" takes the patches and nothing else.
+cover_letter=$top/patches/0000-cover-letter.txt
 
 # apply_series TREE: base plus patches/, whatever was there before.
 apply_series() {
@@ -36,7 +39,7 @@ mark_series() {
 # Title, blank line and text of the cover letter, as "git branch
 # --edit-description" has it; format-patch adds the rest again.
 cover_text() {
-	[ -f "$top/patches/0000-cover-letter.patch" ] || return 0
+	[ -f "$cover_letter" ] || return 0
 	awk '
 		!body && /^$/ { body = 1; print subject; print ""; next }
 		!body && /^Subject: / { sub(/^Subject: \[[^]]*\] /, ""); subject = $0; more = 1; next }
@@ -44,12 +47,12 @@ cover_text() {
 		!body { more = 0; next }
 		/^[^ ].* \([0-9]+\):$/ { exit }
 		{ print }
-	' "$top/patches/0000-cover-letter.patch"
+	' "$cover_letter"
 }
 
 # Does the shortlog of the cover letter, where long lines are wrapped, have it?
 cover_lists() {
-	tr -s ' \n' ' ' <"$top/patches/0000-cover-letter.patch" 2>/dev/null | grep -Fq " $1 "
+	tr -s ' \n' ' ' <"$cover_letter" 2>/dev/null | grep -Fq " $1 "
 }
 
 # Has the tree anything that patches/ did not give it?
@@ -88,8 +91,9 @@ export_series() {
 	git -C "$tree" diff base HEAD -- MAINTAINERS | maintainers_lines >"$new/MAINTAINERS.snippet"
 
 	mkdir -p "$top/patches"
-	rm -f "$top"/patches/*.patch
-	mv "$new"/patches/*.patch "$top/patches/"
+	mv "$new/patches/0000-cover-letter.patch" "$new/patches/${cover_letter##*/}"
+	rm -f "$top"/patches/*
+	mv "$new"/patches/* "$top/patches/"
 	for root in "${mirror_roots[@]}"; do
 		rm -rf "${top:?}/$root"
 		[ ! -d "$new/mirror/$root" ] || mv "$new/mirror/$root" "$top/$root"

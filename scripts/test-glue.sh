@@ -71,7 +71,7 @@ cd "$copy"
 succeeds "make tree on a folder" make -s tree
 tree=$(tail -n 1 "$work/out")
 commits() { git -C "$tree" rev-list --count base..HEAD; }
-succeeds "one commit a patch" test "$(commits)" = "$(find patches -name '0*.patch' ! -name '0000-*' | wc -l)"
+succeeds "one commit a patch" test "$(commits)" = "$(find patches -name '*.patch' | wc -l)"
 succeeds "KSRC was not written to" test "$ksrc_before" = "$(state_of "$KSRC")"
 succeeds "check-sync agrees" make -s check-sync
 before=$(cat patches/* $(git ls-files) | sha1sum)
@@ -131,7 +131,7 @@ git -C "$tree" commit -q -a --fixup "$(git -C "$tree" log --format=%h -n 1 -- $v
 refuses "export: fixups left" 'fixups left' make -s export
 refuses "fold: the tree has work" 'export that first' make -s fold
 refuses "distclean: the tree has work" 'has work that patches/ has not' make -s distclean
-echo >>patches/0000-cover-letter.patch
+echo >>patches/0000-cover-letter.txt
 refuses "tree: both sides changed" 'keep one' make -s tree
 restore
 succeeds "tree: work is left alone" make -s tree
