@@ -44,6 +44,7 @@ static struct inode *shmbuf_alloc_inode(struct super_block *sb)
 	memset_after(buf, 0, inode);
 	mutex_init(&buf->mutex);
 	spin_lock_init(&buf->lock);
+	init_waitqueue_head(&buf->wait);
 	return &buf->inode;
 }
 

@@ -25,6 +25,7 @@
 /* Not for the file that CREATE makes, see shmbuf_alloc_file(). */
 static int shmbuf_open(struct inode *inode, struct file *file)
 {
+	shmbuf_watch(shmbuf_of_file(file), file);
 	return shmbuf_pin_mount();
 }
 
@@ -90,6 +91,7 @@ static long shmbuf_ioctl_info(struct file *file, void __user *uarg,
 	memcpy(info.name, buf->name, sizeof(info.name));
 	spin_lock(&buf->lock);
 	info.seals = buf->seals;
+	info.sequence = buf->sequence;
 	info.mappings = buf->mappings;
 	info.writable_mappings = buf->writable_mappings;
 	spin_unlock(&buf->lock);
@@ -121,6 +123,29 @@ static long shmbuf_ioctl_seal(struct file *file, void __user *uarg,
 	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
 }
 
+static long shmbuf_ioctl_notify(struct file *file, unsigned int nr,
+				void __user *uarg, size_t usize)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct shmbuf_notify arg;
+	int err;
+
+	BUILD_BUG_ON(offsetofend(struct shmbuf_notify, reserved) !=
+		     SHMBUF_NOTIFY_SIZE_VER0);
+
+	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
+	if (err)
+		return err;
+	if (arg.flags || arg.reserved)
+		return -EINVAL;
+	arg.count = 0;
+	if (nr == _IOC_NR(SHMBUF_IOC_SIGNAL))
+		arg.sequence = shmbuf_signal(buf);
+	else
+		arg.sequence = shmbuf_ack(buf, file, &arg.count);
+	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
+}
+
 static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -131,6 +156,11 @@ static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 		return shmbuf_ioctl_info(file, uarg, usize);
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SEAL, SHMBUF_SEAL_SIZE_VER0))
 		return shmbuf_ioctl_seal(file, uarg, usize);
+	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SIGNAL,
+				   SHMBUF_NOTIFY_SIZE_VER0) ||
+	    extensible_ioctl_valid(cmd, SHMBUF_IOC_ACK,
+				   SHMBUF_NOTIFY_SIZE_VER0))
+		return shmbuf_ioctl_notify(file, _IOC_NR(cmd), uarg, usize);
 	return -ENOTTY;
 }
 
@@ -145,6 +175,7 @@ static const struct file_operations shmbuf_file_ops = {
 	.splice_write	= iter_file_splice_write,
 	.mmap_prepare	= shmbuf_mmap_prepare,
 	.fsync		= noop_fsync,
+	.poll		= shmbuf_poll,
 	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl	= shmbuf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

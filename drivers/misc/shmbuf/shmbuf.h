@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Internals of the shmbuf driver. The layers, each of which may call those above
- * it in this list only: geometry, core, the backings, seal, mmap, file, node.
+ * it in this list only: geometry, core, the backings, seal, notify, mmap,
+ * file, node.
  */
 #ifndef _SHMBUF_H
 #define _SHMBUF_H
@@ -11,6 +12,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <uapi/linux/shmbuf.h>
 
 struct shmbuf;
@@ -68,14 +70,16 @@ struct shmbuf_backing {
  * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
  *	shmbuf_vmap()
  * @mutex: makes @vaddr be set once, and seals be added one after the other
- * @lock: protects the counts and the seals; a leaf, taken under mmap_lock, never held while
+ * @lock: protects the counts, the seals and the sequence; a leaf but for @wait, taken under mmap_lock, never held while
  *	user memory is accessed
  * @mappings: VMAs of the buffer
  * @writable_mappings: those of them that have VM_MAYWRITE
  * @writers: write()s under way
  * @seals: SHMBUF_SEAL_* in force
+ * @sequence: signals so far
+ * @wait: who waits for the next one
  *
- * Everything but the counts, @seals and @vaddr is constant once the buffer has a file.
+ * Everything but @vaddr and what @lock protects is constant once the buffer has a file.
  */
 struct shmbuf {
 	struct inode inode;
@@ -90,11 +94,13 @@ struct shmbuf {
 	void *vaddr;
 	struct mutex mutex;	/* setting vaddr, adding seals */
 
-	spinlock_t lock;	/* the counts and the seals */
+	spinlock_t lock;	/* all that follows */
 	unsigned int mappings;
 	unsigned int writable_mappings;
 	unsigned int writers;
 	u32 seals;
+	u64 sequence;
+	wait_queue_head_t wait;
 };
 
 static inline size_t shmbuf_size(const struct shmbuf *buf)
@@ -139,6 +145,12 @@ extern const struct shmbuf_backing shmbuf_contig;
 int shmbuf_seal(struct shmbuf *buf, u32 seals);
 int shmbuf_begin_write(struct shmbuf *buf);
 void shmbuf_end_write(struct shmbuf *buf);
+
+/* notify.c */
+void shmbuf_watch(struct shmbuf *buf, struct file *file);
+u64 shmbuf_signal(struct shmbuf *buf);
+u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count);
+__poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait);
 
 /* mmap.c */
 int shmbuf_mmap_prepare(struct vm_area_desc *desc);

@@ -132,6 +132,32 @@ struct shmbuf_seal {
 
 #define SHMBUF_SEAL_SIZE_VER0		8
 
+/**
+ * struct shmbuf_notify - argument of %SHMBUF_IOC_SIGNAL and %SHMBUF_IOC_ACK
+ * @sequence: out: how many signals the buffer has had in all
+ * @count: out: with %SHMBUF_IOC_ACK, how many of them came since the last ACK
+ *	through this open file, or since it was opened; else 0
+ * @flags: in: must be 0
+ * @reserved: in: must be 0
+ *
+ * Used on the file of a buffer. SIGNAL adds one to the sequence and wakes
+ * whoever waits for ``POLLIN`` with poll(), select() or epoll on any open file
+ * of the buffer. ACK takes note of what has come, so that the file is ready
+ * again after the next signal; signals that come between two ACKs are counted,
+ * none is lost.
+ *
+ * Return: 0 on success, or -1 with errno set to one of
+ * * ``EINVAL``: @flags or @reserved is not 0
+ */
+struct shmbuf_notify {
+	__u64 sequence;
+	__u64 count;
+	__u32 flags;
+	__u32 reserved;
+};
+
+#define SHMBUF_NOTIFY_SIZE_VER0		24
+
 /* The buffer is mapped in one piece into the kernel's address space. */
 #define SHMBUF_CAP_KERNEL_MAPPED	(1U << 0)
 /* get_user_pages() works on a mapping: O_DIRECT, io_uring, vmsplice() ... */
@@ -143,6 +169,7 @@ struct shmbuf_seal {
  * struct shmbuf_info - argument of %SHMBUF_IOC_INFO
  * @size: size of the buffer in bytes
  * @map_unit: largest unit in bytes that one page table entry may map
+ * @sequence: signals that the buffer has had, see &struct shmbuf_notify
  * @mappings: memory areas that map the buffer, in all processes. Each part of an
  *	area that was split, by mprotect() or munmap() for instance, counts;
  *	the parts are never merged again.
@@ -162,6 +189,7 @@ struct shmbuf_seal {
 struct shmbuf_info {
 	__u64 size;
 	__u64 map_unit;
+	__u64 sequence;
 	__u32 mappings;
 	__u32 writable_mappings;
 	__u32 backing;
@@ -171,7 +199,7 @@ struct shmbuf_info {
 	__u8 name[SHMBUF_NAME_LEN];
 };
 
-#define SHMBUF_INFO_SIZE_VER0		72
+#define SHMBUF_INFO_SIZE_VER0		80
 
 /* On /dev/shmbuf */
 #define SHMBUF_IOC_CREATE	_IOWR(SHMBUF_IOC_MAGIC, 0x00, struct shmbuf_create)
@@ -179,5 +207,7 @@ struct shmbuf_info {
 /* On the file of a buffer */
 #define SHMBUF_IOC_INFO		_IOWR(SHMBUF_IOC_MAGIC, 0x01, struct shmbuf_info)
 #define SHMBUF_IOC_SEAL		_IOWR(SHMBUF_IOC_MAGIC, 0x02, struct shmbuf_seal)
+#define SHMBUF_IOC_SIGNAL	_IOWR(SHMBUF_IOC_MAGIC, 0x03, struct shmbuf_notify)
+#define SHMBUF_IOC_ACK		_IOWR(SHMBUF_IOC_MAGIC, 0x04, struct shmbuf_notify)
 
 #endif /* _UAPI_LINUX_SHMBUF_H */

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -1082,6 +1084,114 @@ TEST_F(buffer, seal_waits_for_pins)
 		usleep(10000);
 	}
 	EXPECT_EQ(get_info(self->fd).seals, SHMBUF_SEAL_WRITE);
+}
+
+static int is_ready(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;
+}
+
+static long ack(int fd)
+{
+	struct shmbuf_notify arg = {};
+
+	return ioctl(fd, SHMBUF_IOC_ACK, &arg) ? -1 : (long)arg.count;
+}
+
+static long signal_buffer(int fd)
+{
+	struct shmbuf_notify arg = { .count = 99 };
+
+	if (ioctl(fd, SHMBUF_IOC_SIGNAL, &arg) || arg.count)
+		return -1;
+	return arg.sequence;
+}
+
+/* Each open file has its own idea of what is new. */
+TEST_F(buffer, signal_and_ack)
+{
+	struct pollfd out = { .fd = self->fd, .events = POLLOUT };
+	char path[64];
+	int other;
+
+	EXPECT_FALSE(is_ready(self->fd));
+	EXPECT_EQ(poll(&out, 1, 0), 1);
+	EXPECT_EQ(ack(self->fd), 0);
+	EXPECT_EQ(signal_buffer(self->fd), 1);
+	EXPECT_TRUE(is_ready(self->fd));
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	other = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(other, 0);
+	EXPECT_FALSE(is_ready(other));
+	EXPECT_EQ(signal_buffer(other), 2);
+	EXPECT_TRUE(is_ready(other));
+	EXPECT_EQ(ack(self->fd), 2);
+	EXPECT_FALSE(is_ready(self->fd));
+	EXPECT_TRUE(is_ready(other));
+	EXPECT_EQ(ack(other), 1);
+	EXPECT_EQ(ack(other), 0);
+	EXPECT_EQ(get_info(self->fd).sequence, 2);
+	close(other);
+}
+
+TEST_F(buffer, notify_arguments)
+{
+	struct shmbuf_notify arg = { .flags = 1 };
+
+	EXPECT_EQ(sizeof(arg), SHMBUF_NOTIFY_SIZE_VER0);
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SIGNAL, &arg), -1);
+	EXPECT_EQ(errno, EINVAL);
+	arg = (struct shmbuf_notify) { .reserved = 1 };
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_ACK, &arg), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SIGNAL, NULL), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(get_info(self->fd).sequence, 0);
+}
+
+/* Two processes, one signals, one sleeps in epoll: every signal is counted. */
+TEST_F(buffer, no_signal_is_lost)
+{
+	const long signals = 100000;
+	struct epoll_event event = { .events = EPOLLIN };
+	long seen = 0, wakeups = 0, n;
+	int ep, status;
+	char path[64];
+	pid_t pid;
+	int own;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	own = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(own, 0);
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	ASSERT_GE(ep, 0);
+	ASSERT_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, own, &event), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		for (n = 0; n < signals; n++) {
+			if (signal_buffer(self->fd) != n + 1)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	while (seen < signals) {
+		ASSERT_EQ(epoll_wait(ep, &event, 1, 10000), 1);
+		n = ack(own);
+		ASSERT_GT(n, 0);
+		seen += n;
+		wakeups++;
+	}
+	EXPECT_EQ(seen, signals);
+	EXPECT_GT(wakeups, 0);
+	EXPECT_EQ(ack(own), 0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	close(ep);
+	close(own);
 }
 
 /*
