@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,9 +45,12 @@ int main(void)
 	mount_at("proc", "/proc");
 	mount_at("sysfs", "/sys");
 	mount_at("devtmpfs", "/dev");
-	mount_at("tmpfs", "/tmp");
+	/* Not over /tmp: with the host's files as root, ours may be in there. */
+	mkdir("/dev/shm", 01777);
+	mount_at("tmpfs", "/dev/shm");
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("HOME", "/tmp", 1);
+	setenv("HOME", "/dev/shm", 1);
+	setenv("TMPDIR", "/dev/shm", 1);
 	printf("guest: exit status %d\n", command ? run(command) : 126);
 	sync();
 	/* Without ACPI a machine cannot power off, but a reset ends QEMU. */

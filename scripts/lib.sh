@@ -3,6 +3,8 @@
 
 set -euo pipefail
 export LC_ALL=C
+# The distribution's interpreters come first, they have the packaged modules.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${SHMBUF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shmbuf}

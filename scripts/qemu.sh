@@ -16,7 +16,7 @@ build_initramfs() {
 	local root=$x86/root test
 	build_user
 	rm -rf "$root"
-	mkdir -p "$root"/{bin,dev,proc,sys,tmp}
+	mkdir -p "$root"/{bin,dev,proc,sys}
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	gcc -O2 -Wall -Werror -static -o "$root/init" "$top/guest/init.c"

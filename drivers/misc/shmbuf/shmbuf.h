@@ -70,8 +70,8 @@ struct shmbuf_backing {
  * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
  *	shmbuf_vmap()
  * @mutex: makes @vaddr be set once, and seals be added one after the other
- * @lock: protects the counts, the seals and the sequence; a leaf but for @wait, taken under mmap_lock, never held while
- *	user memory is accessed
+ * @lock: protects the counts, the seals and the sequence; a leaf, taken under
+ *	mmap_lock, never held while user memory is accessed
  * @mappings: VMAs of the buffer
  * @writable_mappings: those of them that have VM_MAYWRITE
  * @writers: write()s under way
