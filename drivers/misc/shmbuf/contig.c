@@ -9,7 +9,6 @@
 #include <linux/numa.h>
 #include <linux/uio.h>
 
-#include "geometry.h"
 #include "shmbuf.h"
 
 static unsigned long shmbuf_nr_pages(const struct shmbuf *buf)
@@ -54,23 +53,16 @@ static void shmbuf_contig_free(struct shmbuf *buf)
 		free_page_range(pfn_to_page(buf->pfn), 0, shmbuf_nr_pages(buf));
 }
 
-static ssize_t shmbuf_contig_read(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t shmbuf_contig_copy(struct shmbuf *buf, loff_t pos,
+				  struct iov_iter *iter)
 {
-	struct shmbuf *buf = shmbuf_of_file(iocb->ki_filp);
-	size_t len, done;
+	size_t len = iov_iter_count(iter), done;
 
-	len = shmbuf_clamp_io(shmbuf_size(buf), iocb->ki_pos, iov_iter_count(to));
-	if (!len)
-		return 0;
-	done = copy_to_iter(buf->vaddr + iocb->ki_pos, len, to);
-	iocb->ki_pos += done;
+	if (iov_iter_rw(iter) == ITER_DEST)
+		done = copy_to_iter(buf->vaddr + pos, len, iter);
+	else
+		done = copy_from_iter(buf->vaddr + pos, len, iter);
 	return done ?: -EFAULT;
-}
-
-static size_t shmbuf_contig_write(struct shmbuf *buf, loff_t pos,
-				  struct iov_iter *from)
-{
-	return copy_from_iter(buf->vaddr + pos, iov_iter_count(from), from);
 }
 
 const struct shmbuf_backing shmbuf_contig = {
@@ -78,6 +70,5 @@ const struct shmbuf_backing shmbuf_contig = {
 	.mapping	= SHMBUF_MAP_PFNS,
 	.alloc		= shmbuf_contig_alloc,
 	.free		= shmbuf_contig_free,
-	.read		= shmbuf_contig_read,
-	.write		= shmbuf_contig_write,
+	.copy		= shmbuf_contig_copy,
 };

@@ -92,12 +92,11 @@ static void shmbuf_evict_inode(struct inode *inode)
 {
 	struct shmbuf *buf = container_of(inode, struct shmbuf, inode);
 
+	/* The root directory of the filesystem is no buffer. */
+	if (buf->ops)
+		buf->ops->free(buf);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
-	/* The root directory of the filesystem is no buffer. */
-	if (!buf->ops)
-		return;
-	buf->ops->free(buf);
 	uncharge_user(buf);
 }
 

@@ -35,18 +35,33 @@ static int shmbuf_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static ssize_t shmbuf_copy(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct shmbuf *buf = shmbuf_of_file(iocb->ki_filp);
+	ssize_t done = buf->ops->copy(buf, iocb->ki_pos, iter);
+
+	if (done > 0)
+		iocb->ki_pos += done;
+	return done;
+}
+
 static ssize_t shmbuf_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct shmbuf *buf = shmbuf_of_file(iocb->ki_filp);
+	size_t len;
 
-	return buf->ops->read(iocb, to);
+	len = shmbuf_clamp_io(shmbuf_size(buf), iocb->ki_pos, iov_iter_count(to));
+	if (!len)
+		return 0;
+	iov_iter_truncate(to, len);
+	return shmbuf_copy(iocb, to);
 }
 
 static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct shmbuf *buf = shmbuf_of_file(iocb->ki_filp);
-	size_t len, done;
-	int err;
+	ssize_t done;
+	size_t len;
 
 	if (!iov_iter_count(from))
 		return 0;
@@ -56,14 +71,13 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 			      iov_iter_count(from));
 	if (!len)
 		return -ENOSPC;
-	err = shmbuf_begin_write(buf);
-	if (err)
-		return err;
 	iov_iter_truncate(from, len);
-	done = buf->ops->write(buf, iocb->ki_pos, from);
+	done = shmbuf_begin_write(buf);
+	if (done)
+		return done;
+	done = shmbuf_copy(iocb, from);
 	shmbuf_end_write(buf);
-	iocb->ki_pos += done;
-	return done ?: -EFAULT;
+	return done;
 }
 
 static long shmbuf_ioctl_info(struct file *file, void __user *uarg,

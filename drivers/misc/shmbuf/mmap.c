@@ -24,9 +24,11 @@
 static int count_new_mapping(struct shmbuf *buf, bool writable)
 {
 	guard(spinlock)(&buf->lock);
-	/* Sealed since ->mmap_prepare() looked. */
+	/* Sealed since ->mmap_prepare() looked, or about to be. */
 	if (writable && (buf->seals & SHMBUF_SEAL_WRITE))
 		return -EPERM;
+	if (writable && buf->sealing)
+		return -EAGAIN;
 	buf->mappings++;
 	buf->writable_mappings += writable;
 	return 0;
@@ -122,7 +124,7 @@ static const struct vm_operations_struct shmbuf_folio_writable_vm_ops = {
 
 static void prepare_folios(struct vm_area_desc *desc)
 {
-	/* Huge entries whatever the administrator's setting for THP. */
+	/* ->huge_fault() also where THP is for who asks for it (madvise). */
 	vma_desc_set_flags(desc, VMA_HUGEPAGE_BIT);
 	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
 		       &shmbuf_folio_writable_vm_ops : &shmbuf_folio_vm_ops;

@@ -5,9 +5,9 @@
  *
  * mm finds them there by itself, so a mapping is an ordinary shared file
  * mapping: get_user_pages() and futexes work on it, and no lock of the driver
- * is taken in a fault. The folios are never written back (dirty for ever), not
- * reclaimed (the mapping is unevictable) and not moved, because the kernel
- * mapping and DMA may use them at any time.
+ * is taken in a fault. The folios stay where they are, because the kernel
+ * mapping and DMA may use them at any time: dirty for ever, they are neither
+ * dropped nor migrated, and in an unevictable mapping they are not reclaimed.
  */
 
 #include <kunit/static_stub.h>
@@ -17,7 +17,9 @@
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/folio_batch.h>
 #include <linux/pagemap.h>
+#include <linux/preempt.h>
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
@@ -25,7 +27,7 @@
 #include "geometry.h"
 #include "shmbuf.h"
 
-/* Every folio is there from the start, so a hole was made by a memory error. */
+/* Every folio is there, and up to date, from the start. */
 static int shmbuf_read_folio(struct file *file, struct folio *folio)
 {
 	folio_unlock(folio);
@@ -56,18 +58,29 @@ struct folio *shmbuf_alloc_folio(unsigned int order, int numa_node)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_alloc_folio);
 
+/*
+ * Gives the caller's reference to the page cache. Single folios would also stay
+ * in a per-CPU batch of the LRU for a while, with a reference that cannot be
+ * told from somebody's who writes to the page, see shmbuf_pages_in_use().
+ * Releasing a batch of our own empties those of this CPU.
+ */
 static int add_folio(struct address_space *mapping, struct folio *folio,
 		     pgoff_t index)
 {
-	int err = filemap_add_folio(mapping, folio, index, SHMBUF_PAGES_GFP);
+	struct folio_batch batch;
+	int err;
 
+	folio_batch_init(&batch);
+	folio_batch_add(&batch, folio);
+	migrate_disable();
+	err = filemap_add_folio(mapping, folio, index, SHMBUF_PAGES_GFP);
 	if (!err) {
 		folio_mark_uptodate(folio);
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
 	}
-	/* The page cache has its own references. */
-	folio_put(folio);
+	folio_batch_release(&batch);
+	migrate_enable();
 	return err;
 }
 
@@ -105,6 +118,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 		if (err)
 			return err;
 		index += 1UL << order;
+		cond_resched();
 	}
 	return 0;
 }
@@ -115,17 +129,17 @@ static void shmbuf_pages_free(struct shmbuf *buf)
 	vunmap(buf->vaddr);
 }
 
-static ssize_t shmbuf_pages_read(struct kiocb *iocb, struct iov_iter *to)
-{
-	return filemap_read(iocb, to, 0);
-}
-
-static size_t shmbuf_pages_write(struct shmbuf *buf, loff_t pos,
-				 struct iov_iter *from)
+/*
+ * Copies in the direction of @iter. Not filemap_read(), which copies from pages
+ * with a memory error as well, and a machine check in the kernel is fatal.
+ */
+static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
+			   struct iov_iter *iter)
 {
 	size_t copied, done = 0;
+	int err = -EFAULT;
 
-	while (iov_iter_count(from)) {
+	while (iov_iter_count(iter)) {
 		struct folio *folio;
 		size_t offset, len;
 
@@ -134,16 +148,21 @@ static size_t shmbuf_pages_write(struct shmbuf *buf, loff_t pos,
 		if (IS_ERR(folio))
 			break;
 		offset = offset_in_folio(folio, pos + done);
-		len = min(iov_iter_count(from), folio_size(folio) - offset);
-		copied = copy_folio_from_iter(folio, offset, len, from);
-		flush_dcache_folio(folio);
+		len = min(iov_iter_count(iter), folio_size(folio) - offset);
+		copied = 0;
+		if (folio_contain_hwpoisoned_page(folio))
+			err = -EIO;
+		else if (iov_iter_rw(iter) == ITER_DEST)
+			copied = copy_folio_to_iter(folio, offset, len, iter);
+		else
+			copied = copy_folio_from_iter(folio, offset, len, iter);
 		folio_put(folio);
 		done += copied;
 		if (copied < len || fatal_signal_pending(current))
 			break;
 		cond_resched();
 	}
-	return done;
+	return done ?: err;
 }
 
 /* All pages in one piece of kernel addresses. */
@@ -168,21 +187,26 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 	return buf->vaddr ? 0 : -ENOMEM;
 }
 
-/* May say yes without a pin for a small folio with a thousand references. */
-static bool shmbuf_pages_pinned(struct shmbuf *buf)
+/*
+ * References beyond those of the page cache and of page tables are somebody's
+ * who uses the memory itself: pins, but also plain references, through which
+ * some filesystems write for O_DIRECT. Faults and read() have one for a moment.
+ */
+static bool shmbuf_pages_in_use(struct shmbuf *buf)
 {
 	pgoff_t index = 0, end = shmbuf_size(buf) >> PAGE_SHIFT;
 	struct folio *folio;
-	bool pinned;
+	bool in_use;
 
 	while (index < end) {
 		folio = filemap_get_folio(buf->inode.i_mapping, index);
 		if (IS_ERR(folio))
 			return true;
-		pinned = folio_maybe_dma_pinned(folio);
+		in_use = folio_ref_count(folio) !=
+			 folio_expected_ref_count(folio) + 1;
 		index += folio_nr_pages(folio);
 		folio_put(folio);
-		if (pinned)
+		if (in_use)
 			return true;
 		cond_resched();
 	}
@@ -199,6 +223,7 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	vm_fault_t ret = VM_FAULT_FALLBACK;
 	struct folio *folio;
+	pmd_t pmd;
 
 	if (order != PMD_ORDER ||
 	    !thp_vma_suitable_order(vmf->vma, vmf->address & PMD_MASK, order))
@@ -206,9 +231,17 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 	folio = filemap_get_folio(mapping, vmf->pgoff);
 	if (IS_ERR(folio))
 		return VM_FAULT_FALLBACK;
-	/* Truncation takes the folio lock before it unmaps. */
+	/*
+	 * Who truncates, or fills this entry with a page table because it may
+	 * not use a huge one, has the folio locked for it.
+	 */
 	folio_lock(folio);
-	if (folio->mapping == mapping && folio_order(folio) == PMD_ORDER)
+	pmd = pmdp_get_lockless(vmf->pmd);
+	if (!pmd_none(pmd) && !pmd_trans_huge(pmd))
+		ret = VM_FAULT_NOPAGE;
+	else if (folio->mapping == mapping &&
+		 folio_order(folio) == PMD_ORDER &&
+		 !folio_test_has_hwpoisoned(folio))
 		ret = vmf_insert_folio_pmd(vmf, folio,
 					   vmf->flags & FAULT_FLAG_WRITE);
 	folio_unlock(folio);
@@ -223,8 +256,7 @@ const struct shmbuf_backing shmbuf_pages = {
 	.mapping	= SHMBUF_MAP_FOLIOS,
 	.alloc		= shmbuf_pages_alloc,
 	.free		= shmbuf_pages_free,
-	.read		= shmbuf_pages_read,
-	.write		= shmbuf_pages_write,
+	.copy		= copy_folios,
 	.vmap		= shmbuf_pages_vmap,
-	.pinned		= shmbuf_pages_pinned,
+	.in_use		= shmbuf_pages_in_use,
 };

@@ -9,29 +9,48 @@
  */
 
 #include <kunit/visibility.h>
+#include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 
 #include "shmbuf.h"
 
-static int add_seals(struct shmbuf *buf, u32 added)
+static int begin_sealing(struct shmbuf *buf, u32 added)
 {
 	guard(spinlock)(&buf->lock);
 	if (buf->seals & SHMBUF_SEAL_SEAL)
 		return -EPERM;
-	if ((added & SHMBUF_SEAL_WRITE) &&
-	    (buf->writable_mappings || buf->writers))
+	if (!(added & SHMBUF_SEAL_WRITE))
+		return 0;
+	if (buf->writable_mappings || buf->writers)
 		return -EBUSY;
-	buf->seals |= added;
+	buf->sealing = true;
 	return 0;
 }
 
-static void take_back_seals(struct shmbuf *buf, u32 added)
+static void end_sealing(struct shmbuf *buf, u32 added)
 {
 	guard(spinlock)(&buf->lock);
-	buf->seals &= ~added;
+	buf->sealing = false;
+	buf->seals |= added;
+}
+
+/* A reference that is held for a moment is not yet somebody's who writes. */
+static bool in_use(struct shmbuf *buf)
+{
+	int tries = 5;
+
+	if (!buf->ops->in_use)
+		return false;
+	while (buf->ops->in_use(buf)) {
+		if (!--tries || fatal_signal_pending(current))
+			return true;
+		fsleep(1000);
+	}
+	return false;
 }
 
 /**
@@ -39,9 +58,10 @@ static void take_back_seals(struct shmbuf *buf, u32 added)
  * @buf: the buffer
  * @seals: SHMBUF_SEAL_* to add, which the caller has checked
  *
- * A writable mapping that is gone may have left pins behind, through which a
- * device can write. No new ones can come once the seal is there, so the seal
- * comes first, and is taken back if there is a pin.
+ * Whoever used the memory through a writable mapping that is gone may still be
+ * at it, for instance a device. So nobody new may begin to write, then it is
+ * seen whether nobody is left, and only then the seal is there for others to
+ * see and to rely on.
  *
  * Context: Process context, may sleep.
  * Return: 0, -EPERM when no seal can be added any more, -EBUSY when somebody
@@ -52,20 +72,19 @@ int shmbuf_seal(struct shmbuf *buf, u32 seals)
 	u32 added;
 	int err;
 
-	/* Else somebody could rely on a seal that is about to be taken back. */
 	guard(mutex)(&buf->mutex);
 	added = seals & ~buf->seals;
 	if (!added)
 		return 0;
-	err = add_seals(buf, added);
+	err = begin_sealing(buf, added);
 	if (err)
 		return err;
-	if ((added & SHMBUF_SEAL_WRITE) && buf->ops->pinned &&
-	    buf->ops->pinned(buf)) {
-		take_back_seals(buf, added);
-		return -EBUSY;
+	if ((added & SHMBUF_SEAL_WRITE) && in_use(buf)) {
+		added = 0;
+		err = -EBUSY;
 	}
-	return 0;
+	end_sealing(buf, added);
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_seal);
 
@@ -74,14 +93,16 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_seal);
  * @buf: the buffer
  *
  * Context: Any but interrupts.
- * Return: 0, to be followed by shmbuf_end_write(), or -EPERM when the buffer is
- *	sealed against writing.
+ * Return: 0, to be followed by shmbuf_end_write(); -EPERM when the buffer is
+ *	sealed against writing, -EAGAIN when that is about to be so.
  */
 int shmbuf_begin_write(struct shmbuf *buf)
 {
 	guard(spinlock)(&buf->lock);
 	if (buf->seals & SHMBUF_SEAL_WRITE)
 		return -EPERM;
+	if (buf->sealing)
+		return -EAGAIN;
 	buf->writers++;
 	return 0;
 }

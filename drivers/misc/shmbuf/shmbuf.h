@@ -36,12 +36,12 @@ enum shmbuf_mapping {
  *	apply; undoing it on failure is up to @free
  * @free: give back what @alloc got, also when that was cut short or never ran;
  *	called once, when nothing can reach the buffer any more
- * @read: ->read_iter()
- * @write: copy from @from to the buffer at @pos, which has room for all of it;
- *	returns the bytes copied, less when @from faults
+ * @copy: copy between the buffer at @pos and @iter, in the direction of @iter,
+ *	which is not empty and fits; returns the bytes copied, less on a fault,
+ *	or a negative errno
  * @vmap: set vaddr, called once and only when @alloc did not
- * @pinned: is any page pinned, so that a device may write to it? NULL when
- *	pages cannot be pinned.
+ * @in_use: may a device or the kernel write to the memory on behalf of a
+ *	mapping that is gone? NULL when that cannot be.
  */
 struct shmbuf_backing {
 	u32 caches;
@@ -49,10 +49,9 @@ struct shmbuf_backing {
 	enum shmbuf_mapping mapping;
 	int (*alloc)(struct shmbuf *buf, int numa_node);
 	void (*free)(struct shmbuf *buf);
-	ssize_t (*read)(struct kiocb *iocb, struct iov_iter *to);
-	size_t (*write)(struct shmbuf *buf, loff_t pos, struct iov_iter *from);
+	ssize_t (*copy)(struct shmbuf *buf, loff_t pos, struct iov_iter *iter);
 	int (*vmap)(struct shmbuf *buf);
-	bool (*pinned)(struct shmbuf *buf);
+	bool (*in_use)(struct shmbuf *buf);
 };
 
 /**
@@ -65,7 +64,8 @@ struct shmbuf_backing {
  * @cache: SHMBUF_CACHE_*
  * @name: for humans, NUL-terminated and padded with NUL
  * @user: who is charged for the memory (RLIMIT_MEMLOCK), or NULL
- * @map_unit: bytes of the largest unit that a page table entry may map
+ * @map_unit: bytes of the largest unit that a page table entry may map, as the
+ *	memory was when it was got
  * @pfn: page frame number of the first page, with SHMBUF_MAP_PFNS
  * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
  *	shmbuf_vmap()
@@ -76,10 +76,12 @@ struct shmbuf_backing {
  * @writable_mappings: those of them that have VM_MAYWRITE
  * @writers: write()s under way
  * @seals: SHMBUF_SEAL_* in force
+ * @sealing: a write seal is being added, nobody may begin to write
  * @sequence: signals so far
  * @wait: who waits for the next one
  *
- * Everything but @vaddr and what @lock protects is constant once the buffer has a file.
+ * Everything but @vaddr and what @lock protects is constant once the buffer has
+ * a file.
  */
 struct shmbuf {
 	struct inode inode;
@@ -99,6 +101,7 @@ struct shmbuf {
 	unsigned int writable_mappings;
 	unsigned int writers;
 	u32 seals;
+	bool sealing;
 	u64 sequence;
 	wait_queue_head_t wait;
 };

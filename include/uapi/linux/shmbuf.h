@@ -122,8 +122,11 @@ struct shmbuf_create {
  * * ``EPERM``: the file is not open for writing, or ``SHMBUF_SEAL_SEAL`` is in
  *   force and @seals has a seal that is not
  * * ``EBUSY``: ``SHMBUF_SEAL_WRITE`` while a mapping can be written, a write() is
- *   under way, or pages are pinned by such a mapping of before (for instance
- *   by io_uring)
+ *   under way, or the memory is still in use on behalf of such a mapping of
+ *   before, by io_uring or direct I/O for instance; also while a reader splices
+ *   it. While it is found out, write() and writable mappings may fail with
+ *   ``EAGAIN``.
+ * * ``EFAULT``: when only the answer cannot be written, the seals are in force
  */
 struct shmbuf_seal {
 	__u32 seals;
@@ -168,7 +171,7 @@ struct shmbuf_notify {
 /**
  * struct shmbuf_info - argument of %SHMBUF_IOC_INFO
  * @size: size of the buffer in bytes
- * @map_unit: largest unit in bytes that one page table entry may map
+ * @map_unit: largest unit in bytes that one page table entry may map, at creation
  * @sequence: signals that the buffer has had, see &struct shmbuf_notify
  * @mappings: memory areas that map the buffer, in all processes. Each part of an
  *	area that was split, by mprotect() or munmap() for instance, counts;

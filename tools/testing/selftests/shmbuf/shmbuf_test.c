@@ -3,9 +3,8 @@
  * The userspace interface of shmbuf as a program uses it: /dev/shmbuf, the
  * file of a buffer, and its mappings.
  *
- * read() and write() copy through the kernel's own mapping of the buffer, so
- * they are how these tests see what the kernel sees, and what the kernel
- * writes.
+ * read() and write() copy in the kernel, by addresses of its own, so they are
+ * how these tests see what the kernel sees, and what the kernel writes.
  */
 
 #define _GNU_SOURCE
@@ -228,12 +227,11 @@ TEST_F(node, huge_pages)
 	for (i = 0; i < c.size; i += page)
 		p[i] = i / page;
 	EXPECT_EQ(smaps_kb("Rss"), c.size / 1024);
-	if (have_huge) {
-		EXPECT_GT(info.map_unit, page);
+	/* Or none, where a huge page is larger than the buffer, say. */
+	if (have_huge && info.map_unit > page) {
 		EXPECT_EQ((unsigned long)p % info.map_unit, 0);
 		EXPECT_GE(smaps_kb("FilePmdMapped"), info.map_unit / 1024);
 	} else {
-		EXPECT_EQ(info.map_unit, page);
 		EXPECT_EQ(smaps_kb("FilePmdMapped"), 0);
 	}
 
@@ -248,14 +246,14 @@ TEST_F(node, huge_pages)
 	close(c.fd);
 }
 
-/* Half of all memory in one buffer. */
+/* As large as can reasonably be asked for: half of the memory that is free. */
 TEST_F(node, half_of_memory)
 {
 	struct shmbuf_create c = valid_create();
 	long *p;
 	size_t i;
 
-	c.size = sysconf(_SC_PHYS_PAGES) / 2 * page;
+	c.size = sysconf(_SC_AVPHYS_PAGES) / 2 * page;
 	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
 	p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
 	ASSERT_NE(p, MAP_FAILED);
