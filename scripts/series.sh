@@ -17,6 +17,8 @@ cover_letter=$top/patches/0000-cover-letter.txt
 apply_series() {
 	local tree=$1 patches
 	mapfile -t patches < <(numbered_patches)
+	# Only we use that tree, one run at a time: a lock is one of a run that was killed.
+	[ "$tree" != "$linux" ] || rm -f "$tree/.git/index.lock"
 	git -C "$tree" am --abort 2>/dev/null || true
 	git -C "$tree" rebase --abort 2>/dev/null || true
 	rm -f "$tree/.git/shmbuf-series"
