@@ -45,6 +45,10 @@ int main(void)
 	mount_at("proc", "/proc");
 	mount_at("sysfs", "/sys");
 	mount_at("devtmpfs", "/dev");
+	/* Not every kernel has these, and the tests that want them say so. */
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL);
 	/* Not over /tmp: with the host's files as root, ours may be in there. */
 	mkdir("/dev/shm", 01777);
 	mount_at("tmpfs", "/dev/shm");

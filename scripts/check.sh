@@ -34,7 +34,9 @@ check glue "the tools' own tests" "$top/scripts/test-glue.sh" || true
 if check build "build the kernel (UML)" build_uml; then
 	check kunit "KUnit under UML" count_kunit run_kunit || true
 	if check user "build the selftests" build_user; then
-		check selftests "selftests in the same kernel" count_selftests run_selftests "$user/console.selftests.log" || true
+		if check selftests "selftests in the same kernel" count_selftests run_selftests "$user/console.selftests.log"; then
+			check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "$uml/test.log" "$user/console.selftests.log" || true
+		fi
 	fi
 fi
 finish

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make gate: does every patch build, built in and as a module, without a
-# warning at W=1, on each kernel that the series is for?
+# warning at W=1, on each kernel that the series is for? And is the driver small?
 
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/source.sh"
 . "$top/scripts/series.sh"
 . "$top/scripts/count.sh"
+. "$top/scripts/limits.sh"
 
 um_make() { make -C "$linux" ARCH=um O="$build/gate-$mode" -j"$jobs" "$@"; }
 
@@ -46,7 +47,7 @@ build_patch() {		# commit
 	! grep -n 'warning:' "$work/warnings"
 }
 
-need "${build_packages[@]}" kmod
+need "${build_packages[@]}" kmod libelf-dev
 lock_cache
 work=$(mktemp -d)
 trap 'rm -rf "$work"; git -C "$linux" checkout -q -f series' EXIT
@@ -67,5 +68,8 @@ for LINUX_SOURCE in ${LINUX_SOURCE:-linux-source-7.3 linux-source-7.2}; do
 		done
 	done
 	git -C "$linux" checkout -q -f series
+	if check "limits-build-$name" "$name: build the module for x86_64" build_module_x86; then
+		check "limits-$name" "$name: text, functions and stack frames within their limits" check_limits || true
+	fi
 done
 finish

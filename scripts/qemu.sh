@@ -53,8 +53,6 @@ boot_qemu() {		# name command...
 
 run_selftests_x86() {
 	boot_qemu selftests 'status=0' \
-		'mount() { busybox mount "$@"; }' \
-		'mount -t debugfs debugfs /sys/kernel/debug' \
 		'echo clear >/sys/kernel/debug/kmemleak' \
 		'for t in /*_test; do $t || status=1; done' \
 		'echo scan >/sys/kernel/debug/kmemleak' 'busybox sleep 6' \

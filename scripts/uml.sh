@@ -57,9 +57,9 @@ run_kunit() {
 boot_uml() {
 	local script=$user/run.$1.sh console=$user/console.$1.log status=0
 	printf '%s\n' "${@:2}" >"$script"
-	timeout --kill-after=10 "${BOOT_TIMEOUT:-300}" "${boot_kernel:-$uml/linux}" \
+	timeout --kill-after=10 "${BOOT_TIMEOUT:-600}" "${boot_kernel:-$uml/linux}" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$user/init" \
-		seccomp=on ncpus=2 mem=1G con=null con0=fd:0,fd:1 uml_dir="$uml/" \
+		seccomp=on ncpus=2 mem=2G con=null con0=fd:0,fd:1 uml_dir="$uml/" \
 		kunit.enable=0 GUEST_RUN="$script" </dev/null >"$console" 2>&1 || status=$?
 	cat "$console"
 	guest_ended_well "$console" "$status"

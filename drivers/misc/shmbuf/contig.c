@@ -3,70 +3,166 @@
  * Backing CONTIG: one physically contiguous range of pages.
  */
 
+#include <linux/align.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/sched/signal.h>
+#include <linux/set_memory.h>
+#include <linux/topology.h>
 #include <linux/uio.h>
+
+#ifdef CONFIG_X86
+#include <asm/memtype.h>
+#endif
 
 #include "shmbuf.h"
 
+/* To fail is better than to kill somebody to get the memory. */
+#define SHMBUF_CONTIG_GFP	(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | \
+				 __GFP_RETRY_MAYFAIL)
+
 static unsigned long shmbuf_nr_pages(const struct shmbuf *buf)
 {
-	return shmbuf_size(buf) >> PAGE_SHIFT;
+	return buf->size >> PAGE_SHIFT;
 }
 
 static void free_page_range(struct page *page, unsigned long from,
 			    unsigned long to)
 {
-	for (; from < to; from++)
+	for (; from < to; from++) {
 		__free_page(page + from);
+		cond_resched();
+	}
 }
 
-static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
+static struct page *alloc_block(unsigned int order, int numa_node)
 {
-	/* Fail, and do not kill anybody to get the memory. */
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
-		    __GFP_RETRY_MAYFAIL;
-	unsigned int order = get_order(shmbuf_size(buf));
+	gfp_t gfp = SHMBUF_CONTIG_GFP | __GFP_ACCOUNT;
 	struct page *page;
 
-	if (order > MAX_PAGE_ORDER)
-		return -ENOMEM;
 	if (numa_node != NUMA_NO_NODE)
 		gfp |= __GFP_THISNODE;
 	page = alloc_pages_node(numa_node, gfp, order);
-	if (!page)
-		return -ENOMEM;
+	if (page)
+		split_page(page, order);
+	return page;
+}
 
-	/* What was rounded up to a power of two goes back at once. */
-	split_page(page, order);
-	free_page_range(page, shmbuf_nr_pages(buf), 1UL << order);
-	buf->pfn = page_to_pfn(page);
-	buf->vaddr = page_address(page);
+/*
+ * Moves away what is movable in a range of memory and takes the range. It has
+ * no means to charge a memory cgroup.
+ */
+static struct page *alloc_range(unsigned long nr, int numa_node)
+{
+#ifdef CONFIG_CONTIG_ALLOC
+	gfp_t gfp = SHMBUF_CONTIG_GFP;
+
+	if (numa_node == NUMA_NO_NODE)
+		numa_node = numa_mem_id();
+	else
+		gfp |= __GFP_THISNODE;
+	return alloc_contig_pages(nr, gfp, numa_node, NULL);
+#else
+	return NULL;
+#endif
+}
+
+/*
+ * The same memory in two mappings that are cached differently loses stores, or
+ * worse. So the kernel's own mapping changes first, where that is possible.
+ */
+#ifdef CONFIG_X86
+#define SHMBUF_CONTIG_CACHES	(BIT(SHMBUF_CACHE_CACHED) | \
+				 BIT(SHMBUF_CACHE_WRITE_COMBINE) | \
+				 BIT(SHMBUF_CACHE_UNCACHED))
+
+static int change_cache(struct shmbuf *buf)
+{
+	unsigned long addr = (unsigned long)buf->vaddr;
+
+	switch (buf->cache) {
+	case SHMBUF_CACHE_WRITE_COMBINE:
+		return set_memory_wc(addr, shmbuf_nr_pages(buf));
+	case SHMBUF_CACHE_UNCACHED:
+		return set_memory_uc(addr, shmbuf_nr_pages(buf));
+	}
 	return 0;
+}
+
+static int restore_cache(struct shmbuf *buf)
+{
+	if (buf->cache == SHMBUF_CACHE_CACHED)
+		return 0;
+	return set_memory_wb((unsigned long)buf->vaddr, shmbuf_nr_pages(buf));
+}
+#else
+#define SHMBUF_CONTIG_CACHES	BIT(SHMBUF_CACHE_CACHED)
+#define pat_enabled()		false
+static int change_cache(struct shmbuf *buf) { return 0; }
+static int restore_cache(struct shmbuf *buf) { return 0; }
+#endif
+
+static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
+{
+	unsigned long nr = shmbuf_nr_pages(buf), got;
+	unsigned int order = get_order(buf->size);
+	struct page *page;
+
+	if (buf->cache != SHMBUF_CACHE_CACHED && !pat_enabled())
+		return -EOPNOTSUPP;
+	/* What set_memory_*() can count. */
+	if (buf->cache != SHMBUF_CACHE_CACHED && nr > INT_MAX)
+		return -ENOMEM;
+	if (order <= MAX_PAGE_ORDER) {
+		got = 1UL << order;
+		page = alloc_block(order, numa_node);
+	} else {
+		/* Begins at a multiple of what it is a multiple of. */
+		got = ALIGN(nr, PMD_SIZE >> PAGE_SHIFT);
+		page = alloc_range(got, numa_node);
+	}
+	if (!page)
+		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+
+	/* What was rounded up goes back at once. */
+	free_page_range(page, nr, got);
+	buf->vaddr = page_address(page);
+	shmbuf_set_pfns(buf, page_to_pfn(page));
+	return change_cache(buf);
 }
 
 static void shmbuf_contig_free(struct shmbuf *buf)
 {
-	if (buf->vaddr)
+	/* Memory that stays uncached is lost, and not handed to anybody. */
+	if (buf->vaddr && !restore_cache(buf))
 		free_page_range(pfn_to_page(buf->pfn), 0, shmbuf_nr_pages(buf));
 }
 
 static ssize_t shmbuf_contig_copy(struct shmbuf *buf, loff_t pos,
 				  struct iov_iter *iter)
 {
-	size_t len = iov_iter_count(iter), done;
+	size_t len, copied, done = 0;
 
-	if (iov_iter_rw(iter) == ITER_DEST)
-		done = copy_to_iter(buf->vaddr + pos, len, iter);
-	else
-		done = copy_from_iter(buf->vaddr + pos, len, iter);
+	do {
+		len = min(iov_iter_count(iter), PMD_SIZE);
+		if (iov_iter_rw(iter) == ITER_DEST)
+			copied = copy_to_iter(buf->vaddr + pos + done, len, iter);
+		else
+			copied = copy_from_iter(buf->vaddr + pos + done, len,
+						iter);
+		done += copied;
+		cond_resched();
+	} while (copied == len && iov_iter_count(iter) &&
+		 !fatal_signal_pending(current) && !shmbuf_revoked(buf));
 	return done ?: -EFAULT;
 }
 
 const struct shmbuf_backing shmbuf_contig = {
-	.caches		= BIT(SHMBUF_CACHE_CACHED),
+	.name		= "contig",
+	.caches		= SHMBUF_CONTIG_CACHES,
 	.mapping	= SHMBUF_MAP_PFNS,
 	.alloc		= shmbuf_contig_alloc,
 	.free		= shmbuf_contig_free,

@@ -13,11 +13,13 @@
 #include <kunit/visibility.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
 #include <linux/magic.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
@@ -28,8 +30,13 @@
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
+#include <linux/user_namespace.h>
 
+#include "geometry.h"
 #include "shmbuf.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
 
 static struct kmem_cache *shmbuf_cache;
 static struct vfsmount *shmbuf_mnt;
@@ -60,7 +67,7 @@ static void shmbuf_free_inode(struct inode *inode)
 static int charge_user(struct shmbuf *buf)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	unsigned long nr = shmbuf_size(buf) >> PAGE_SHIFT;
+	unsigned long nr = buf->size >> PAGE_SHIFT;
 	struct user_struct *user = current_user();
 	unsigned long locked;
 
@@ -80,8 +87,21 @@ static void uncharge_user(struct shmbuf *buf)
 {
 	if (!buf->user)
 		return;
-	atomic_long_sub(shmbuf_size(buf) >> PAGE_SHIFT, &buf->user->locked_vm);
+	atomic_long_sub(buf->size >> PAGE_SHIFT, &buf->user->locked_vm);
 	free_uid(buf->user);
+	buf->user = NULL;
+}
+
+/**
+ * shmbuf_free_memory() - give back the memory of a buffer, and what it was charged
+ * @buf: the buffer, which nobody can get at any more
+ *
+ * Context: Process context, may sleep. Does nothing the second time.
+ */
+void shmbuf_free_memory(struct shmbuf *buf)
+{
+	buf->ops->free(buf);
+	uncharge_user(buf);
 }
 
 /*
@@ -93,11 +113,13 @@ static void shmbuf_evict_inode(struct inode *inode)
 	struct shmbuf *buf = container_of(inode, struct shmbuf, inode);
 
 	/* The root directory of the filesystem is no buffer. */
-	if (buf->ops)
-		buf->ops->free(buf);
+	if (buf->ops) {
+		trace_shmbuf_free(buf);
+		shmbuf_free_memory(buf);
+	}
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
-	uncharge_user(buf);
+	put_device(buf->dev);
 }
 
 static const struct super_operations shmbuf_super_ops = {
@@ -147,21 +169,56 @@ void shmbuf_unpin_mount(void)
 }
 
 /**
+ * shmbuf_sb() - the superblock that has the inodes of all buffers
+ *
+ * Context: Any, while shmbuf_pin_mount() holds it.
+ * Return: the superblock.
+ */
+struct super_block *shmbuf_sb(void)
+{
+	return shmbuf_mnt->mnt_sb;
+}
+
+/**
+ * shmbuf_cache_name() - a cache attribute for people to read
+ * @cache: SHMBUF_CACHE_*
+ *
+ * Context: Any.
+ * Return: its name.
+ */
+const char *shmbuf_cache_name(u32 cache)
+{
+	static const char *const names[] = {
+		[SHMBUF_CACHE_CACHED]		= "cached",
+		[SHMBUF_CACHE_WRITE_COMBINE]	= "write-combine",
+		[SHMBUF_CACHE_UNCACHED]		= "uncached",
+		[SHMBUF_CACHE_DEVICE]		= "device",
+	};
+
+	return names[cache];
+}
+
+/**
  * shmbuf_alloc() - make a buffer that has no file yet
  * @ops: what it is to be made of
  * @size: its size in bytes, from shmbuf_round_size()
  * @args: cache attribute, NUMA node and name, which the caller has checked
+ * @dev: whose memory it is to be, for a backing that needs one, else ignored
  *
  * Context: Process context, may sleep.
  * Return: the buffer, to be given back with shmbuf_put(), or an ERR_PTR().
  */
 struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
-			    const struct shmbuf_create *args)
+			    const struct shmbuf_create *args,
+			    struct device *dev)
 {
 	struct shmbuf *buf;
 	struct inode *inode;
 	int err;
 
+	/* More than there is at all: do not even try. */
+	if (ops->alloc && size >> PAGE_SHIFT > totalram_pages())
+		return ERR_PTR(-ENOMEM);
 	err = shmbuf_pin_mount();
 	if (err)
 		return ERR_PTR(err);
@@ -174,17 +231,26 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	i_size_write(inode, size);
 
 	buf = container_of(inode, struct shmbuf, inode);
+	buf->size = size;
 	buf->ops = ops;
 	buf->backing = args->backing;
 	buf->cache = args->cache;
+	buf->capabilities = ops->capabilities;
 	buf->map_unit = PAGE_SIZE;
+	if (ops->of_device)
+		buf->dev = get_device(dev);
 	strscpy_pad(buf->name, args->name, sizeof(buf->name));
 
-	err = charge_user(buf) ?: ops->alloc(buf, args->numa_node);
-	if (err) {
-		shmbuf_put(buf);
-		return ERR_PTR(err);
+	trace_shmbuf_create(buf);
+	if (ops->alloc) {
+		err = charge_user(buf) ?: ops->alloc(buf, args->numa_node);
+		if (err) {
+			shmbuf_put(buf);
+			return ERR_PTR(err);
+		}
 	}
+	/* For the list of buffers. */
+	inode_sb_list_add(inode);
 	return buf;
 }
 
@@ -199,6 +265,31 @@ void shmbuf_put(struct shmbuf *buf)
 	iput(&buf->inode);
 	shmbuf_unpin_mount();
 }
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_put);
+
+/**
+ * shmbuf_check_access() - may the current process get at the memory?
+ * @file: file of the buffer
+ *
+ * Where it takes a capability, whoever opened the file must have had it too: a
+ * privileged program may have been given the file to write its messages to.
+ *
+ * Context: Process context.
+ * Return: 0, -ENODEV when the buffer is revoked, -EPERM without the capability.
+ */
+int shmbuf_check_access(const struct file *file)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+
+	if (shmbuf_revoked(buf))
+		return -ENODEV;
+	if (!buf->privileged)
+		return 0;
+	if (!capable(CAP_SYS_RAWIO) ||
+	    !file_ns_capable(file, &init_user_ns, CAP_SYS_RAWIO))
+		return -EPERM;
+	return 0;
+}
 
 /**
  * shmbuf_vmap() - the kernel's address of a buffer
@@ -208,17 +299,36 @@ void shmbuf_put(struct shmbuf *buf)
  * called first, and stays mapped until the buffer is freed.
  *
  * Context: Process context, may sleep.
- * Return: the address, valid as long as the caller's reference to the buffer,
- *	or NULL when there is no memory for the mapping.
+ * Return: the address, valid as long as the caller's reference to the buffer, and
+ *	that of a device's memory no longer than until the buffer is revoked;
+ *	or NULL when there is no memory for the mapping, the buffer is revoked,
+ *	or it is I/O memory.
  */
 void *shmbuf_vmap(struct shmbuf *buf)
 {
 	guard(mutex)(&buf->mutex);
-	if (!buf->vaddr)
+	if (buf->revoked)
+		return NULL;
+	if (!buf->vaddr && buf->ops->vmap)
 		buf->ops->vmap(buf);
 	return buf->vaddr;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_vmap);
+
+/**
+ * shmbuf_set_pfns() - tell what page frame numbers a contiguous buffer has
+ * @buf: the buffer, with SHMBUF_MAP_PFNS
+ * @pfn: that of its first page
+ *
+ * Context: Any; while the buffer has no file yet.
+ */
+void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn)
+{
+	buf->pfn = pfn;
+	if (IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) &&
+	    !shmbuf_pgoff_to_pfn(pfn, buf->size, 0, PMD_ORDER, &pfn))
+		buf->map_unit = PMD_SIZE;
+}
 
 /**
  * shmbuf_alloc_file() - make the first file of a buffer

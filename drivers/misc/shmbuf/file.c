@@ -13,11 +13,13 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/nospec.h>
+#include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
+#include <linux/util_macros.h>
 
 #include "geometry.h"
 #include "shmbuf.h"
@@ -25,6 +27,8 @@
 /* Not for the file that CREATE makes, see shmbuf_alloc_file(). */
 static int shmbuf_open(struct inode *inode, struct file *file)
 {
+	if (shmbuf_revoked(shmbuf_of_file(file)))
+		return -ENODEV;
 	shmbuf_watch(shmbuf_of_file(file), file);
 	return shmbuf_pin_mount();
 }
@@ -49,8 +53,12 @@ static ssize_t shmbuf_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct shmbuf *buf = shmbuf_of_file(iocb->ki_filp);
 	size_t len;
+	int err;
 
-	len = shmbuf_clamp_io(shmbuf_size(buf), iocb->ki_pos, iov_iter_count(to));
+	err = shmbuf_check_access(iocb->ki_filp);
+	if (err)
+		return err;
+	len = shmbuf_clamp_io(buf->size, iocb->ki_pos, iov_iter_count(to));
 	if (!len)
 		return 0;
 	iov_iter_truncate(to, len);
@@ -63,11 +71,14 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	ssize_t done;
 	size_t len;
 
+	done = shmbuf_check_access(iocb->ki_filp);
+	if (done)
+		return done;
 	if (!iov_iter_count(from))
 		return 0;
 	if (iocb->ki_flags & IOCB_APPEND)
-		iocb->ki_pos = shmbuf_size(buf);
-	len = shmbuf_clamp_io(shmbuf_size(buf), iocb->ki_pos,
+		iocb->ki_pos = buf->size;
+	len = shmbuf_clamp_io(buf->size, iocb->ki_pos,
 			      iov_iter_count(from));
 	if (!len)
 		return -ENOSPC;
@@ -94,16 +105,18 @@ static long shmbuf_ioctl_info(struct file *file, void __user *uarg,
 	if (err)
 		return err;
 	info = (struct shmbuf_info) {
-		.size = shmbuf_size(buf),
+		.size = buf->size,
 		.map_unit = buf->map_unit,
 		.backing = buf->backing,
 		.cache = buf->cache,
-		.capabilities = buf->ops->capabilities,
+		.capabilities = buf->capabilities,
 	};
-	if (READ_ONCE(buf->vaddr))
+	if (READ_ONCE(buf->vaddr) || READ_ONCE(buf->iomem))
 		info.capabilities |= SHMBUF_CAP_KERNEL_MAPPED;
 	memcpy(info.name, buf->name, sizeof(info.name));
 	spin_lock(&buf->lock);
+	if (buf->revoked)
+		info.capabilities = SHMBUF_CAP_REVOKED;
 	info.seals = buf->seals;
 	info.sequence = buf->sequence;
 	info.mappings = buf->mappings;
@@ -137,6 +150,42 @@ static long shmbuf_ioctl_seal(struct file *file, void __user *uarg,
 	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
 }
 
+static long shmbuf_ioctl_sync(struct file *file, void __user *uarg,
+			      size_t usize)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+	enum dma_data_direction dir;
+	struct shmbuf_sync arg;
+	int err;
+
+	BUILD_BUG_ON(offsetofend(struct shmbuf_sync, phase) !=
+		     SHMBUF_SYNC_SIZE_VER0);
+
+	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
+	if (err)
+		return err;
+	switch (arg.direction) {
+	case SHMBUF_SYNC_READ:
+		dir = DMA_FROM_DEVICE;
+		break;
+	case SHMBUF_SYNC_WRITE:
+		dir = DMA_TO_DEVICE;
+		break;
+	case SHMBUF_SYNC_READ | SHMBUF_SYNC_WRITE:
+		dir = DMA_BIDIRECTIONAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (arg.phase > SHMBUF_SYNC_END)
+		return -EINVAL;
+	err = shmbuf_check_range(buf->size, arg.offset, arg.length);
+	if (err)
+		return err;
+	return shmbuf_sync(buf, arg.offset, arg.length, dir,
+			   arg.phase == SHMBUF_SYNC_END);
+}
+
 static long shmbuf_ioctl_notify(struct file *file, unsigned int nr,
 				void __user *uarg, size_t usize)
 {
@@ -168,14 +217,33 @@ static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_INFO, SHMBUF_INFO_SIZE_VER0))
 		return shmbuf_ioctl_info(file, uarg, usize);
+	if (shmbuf_revoked(shmbuf_of_file(file)))
+		return -ENODEV;
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SEAL, SHMBUF_SEAL_SIZE_VER0))
 		return shmbuf_ioctl_seal(file, uarg, usize);
+	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SYNC, SHMBUF_SYNC_SIZE_VER0))
+		return shmbuf_ioctl_sync(file, uarg, usize);
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SIGNAL,
 				   SHMBUF_NOTIFY_SIZE_VER0) ||
 	    extensible_ioctl_valid(cmd, SHMBUF_IOC_ACK,
 				   SHMBUF_NOTIFY_SIZE_VER0))
 		return shmbuf_ioctl_notify(file, _IOC_NR(cmd), uarg, usize);
 	return -ENOTTY;
+}
+
+static void shmbuf_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+
+	guard(spinlock)(&buf->lock);
+	seq_printf(m, "shmbuf-size:\t%zu\n", buf->size);
+	seq_printf(m, "shmbuf-backing:\t%s\n", buf->ops->name);
+	seq_printf(m, "shmbuf-cache:\t%s\n", shmbuf_cache_name(buf->cache));
+	seq_printf(m, "shmbuf-mappings:\t%u\n", buf->mappings);
+	seq_printf(m, "shmbuf-writable:\t%u\n", buf->writable_mappings);
+	seq_printf(m, "shmbuf-seals:\t%#x\n", buf->seals);
+	seq_printf(m, "shmbuf-sequence:\t%llu\n", buf->sequence);
+	seq_printf(m, "shmbuf-revoked:\t%d\n", buf->revoked);
 }
 
 static const struct file_operations shmbuf_file_ops = {
@@ -190,20 +258,40 @@ static const struct file_operations shmbuf_file_ops = {
 	.mmap_prepare	= shmbuf_mmap_prepare,
 	.fsync		= noop_fsync,
 	.poll		= shmbuf_poll,
+	.show_fdinfo	= shmbuf_show_fdinfo,
 	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl	= shmbuf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
+/**
+ * shmbuf_open_file() - make the first file of a buffer that is no program's
+ * @buf: the buffer
+ *
+ * Context: Process context, may sleep.
+ * Return: the file, which holds a reference to the buffer, or an ERR_PTR().
+ */
+struct file *shmbuf_open_file(struct shmbuf *buf)
+{
+	return shmbuf_alloc_file(buf, &shmbuf_file_ops);
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
+
 static const struct shmbuf_backing *const shmbuf_backings[] = {
 	[SHMBUF_BACKING_PAGES]	= &shmbuf_pages,
 	[SHMBUF_BACKING_CONTIG]	= &shmbuf_contig,
+	[SHMBUF_BACKING_COHERENT] = PTR_IF(IS_ENABLED(CONFIG_HAS_DMA),
+					   &shmbuf_coherent),
+	[SHMBUF_BACKING_STREAM]	= PTR_IF(IS_ENABLED(CONFIG_HAS_DMA),
+					 &shmbuf_stream),
+	[SHMBUF_BACKING_REGION]	= NULL,
 };
 
+/* NULL for what this kernel has not, or not for programs to create. */
 static const struct shmbuf_backing *find_backing(u32 backing)
 {
 	if (backing >= ARRAY_SIZE(shmbuf_backings))
-		return NULL;
+		return ERR_PTR(-EINVAL);
 	return shmbuf_backings[array_index_nospec(backing,
 						  ARRAY_SIZE(shmbuf_backings))];
 }
@@ -234,13 +322,13 @@ static int shmbuf_check_create(const struct shmbuf_create *args,
 {
 	if (args->flags || args->reserved)
 		return -EINVAL;
-	if (!ops || args->cache > SHMBUF_CACHE_DEVICE)
+	if (IS_ERR(ops) || args->cache > SHMBUF_CACHE_DEVICE)
 		return -EINVAL;
 	if (!numa_node_valid(args->numa_node))
 		return -EINVAL;
 	if (!name_valid(args->name))
 		return -EINVAL;
-	if (!(ops->caches & BIT(args->cache)))
+	if (!ops || !(ops->caches & BIT(args->cache)))
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -248,12 +336,13 @@ static int shmbuf_check_create(const struct shmbuf_create *args,
 /**
  * shmbuf_create_file() - make a buffer and its file
  * @args: as userspace gave it; on success @args->size is the rounded size
+ * @dev: whose memory it is to be, for a backing of that kind, or NULL
  *
  * Context: Process context, may sleep. Charges the memory to the caller.
  * Return: the file, which is all that holds the buffer, or an ERR_PTR() with
  *	the errno of SHMBUF_IOC_CREATE.
  */
-struct file *shmbuf_create_file(struct shmbuf_create *args)
+struct file *shmbuf_create_file(struct shmbuf_create *args, struct device *dev)
 {
 	const struct shmbuf_backing *ops = find_backing(args->backing);
 	struct shmbuf *buf;
@@ -267,10 +356,10 @@ struct file *shmbuf_create_file(struct shmbuf_create *args)
 	if (err)
 		return ERR_PTR(err);
 
-	buf = shmbuf_alloc(ops, size, args);
+	buf = shmbuf_alloc(ops, size, args, dev);
 	if (IS_ERR(buf))
 		return ERR_CAST(buf);
-	file = shmbuf_alloc_file(buf, &shmbuf_file_ops);
+	file = shmbuf_open_file(buf);
 	shmbuf_put(buf);
 	if (!IS_ERR(file))
 		args->size = size;

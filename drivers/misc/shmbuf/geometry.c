@@ -10,6 +10,7 @@
  */
 
 #include <kunit/visibility.h>
+#include <linux/align.h>
 #include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/export.h>
@@ -57,6 +58,23 @@ int shmbuf_check_window(size_t size, pgoff_t pgoff, size_t len)
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_check_window);
 
 /**
+ * shmbuf_check_range() - is a range in bytes inside the buffer?
+ * @size: size of the buffer in bytes
+ * @offset: where the range begins
+ * @len: its length
+ *
+ * Context: Any.
+ * Return: 0, or -EINVAL when any byte of the range is outside.
+ */
+int shmbuf_check_range(size_t size, u64 offset, u64 len)
+{
+	if (offset > size || len > size - offset)
+		return -EINVAL;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_check_range);
+
+/**
  * shmbuf_clamp_io() - how much of a read or write is inside the buffer?
  * @size: size of the buffer in bytes
  * @pos: file position
@@ -74,24 +92,56 @@ size_t shmbuf_clamp_io(size_t size, loff_t pos, size_t count)
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_clamp_io);
 
 /**
- * shmbuf_pgoff_to_pfn() - page frame number of a page of a contiguous buffer
- * @base_pfn: page frame number of the buffer's first page
+ * shmbuf_pgoff_to_pfn() - page frame number for an entry of a page table
+ * @base_pfn: page frame number of the first page of a contiguous buffer
  * @size: size of the buffer in bytes, whole pages
- * @pgoff: which page of the buffer
+ * @pgoff: first page of the buffer that the entry is for
+ * @order: the entry is for 2^@order pages
  * @pfn: where to put the page frame number
  *
  * Context: Any, the page fault path among others.
- * Return: 0, or -EINVAL when the buffer has no such page.
+ * Return: 0, or -EINVAL when the buffer has not all of these pages, or they do
+ *	not begin at a multiple of their number, as a huge entry demands.
  */
 int shmbuf_pgoff_to_pfn(unsigned long base_pfn, size_t size, pgoff_t pgoff,
-			unsigned long *pfn)
+			unsigned int order, unsigned long *pfn)
 {
 	if (pgoff >= size >> PAGE_SHIFT)
+		return -EINVAL;
+	if (((size >> PAGE_SHIFT) - pgoff) >> order == 0)
+		return -EINVAL;
+	if (!IS_ALIGNED(base_pfn + pgoff, 1UL << order))
 		return -EINVAL;
 	*pfn = base_pfn + pgoff;
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_pgoff_to_pfn);
+
+/**
+ * shmbuf_region_to_pfn() - page frame number of a physical range
+ * @start: physical address of the first byte
+ * @size: bytes
+ * @pfn: where to put the page frame number
+ *
+ * Context: Any.
+ * Return: 0, or -EINVAL when the range is empty, too large for a buffer, not whole
+ *	pages, or goes beyond what a physical address or a page frame number
+ *	can say.
+ */
+int shmbuf_region_to_pfn(phys_addr_t start, u64 size, unsigned long *pfn)
+{
+	if (size == 0 || size > SHMBUF_MAX_SIZE)
+		return -EINVAL;
+	if (!IS_ALIGNED(start, PAGE_SIZE) || !IS_ALIGNED(size, PAGE_SIZE))
+		return -EINVAL;
+	if (size - 1 > PHYS_ADDR_MAX - start)
+		return -EINVAL;
+	if (((start + (size - 1)) >> PAGE_SHIFT) > ULONG_MAX)
+		return -EINVAL;
+	*pfn = start >> PAGE_SHIFT;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_region_to_pfn);
 
 /**
  * shmbuf_folio_order() - order of the next folio of a buffer

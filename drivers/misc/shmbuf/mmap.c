@@ -14,16 +14,21 @@
 #include <kunit/visibility.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/spinlock.h>
+#include <linux/uio.h>
 
 #include "geometry.h"
 #include "shmbuf.h"
+#include "trace.h"
 
 static int count_new_mapping(struct shmbuf *buf, bool writable)
 {
 	guard(spinlock)(&buf->lock);
+	if (buf->revoked)
+		return -ENODEV;
 	/* Sealed since ->mmap_prepare() looked, or about to be. */
 	if (writable && (buf->seals & SHMBUF_SEAL_WRITE))
 		return -EPERM;
@@ -31,6 +36,7 @@ static int count_new_mapping(struct shmbuf *buf, bool writable)
 		return -EAGAIN;
 	buf->mappings++;
 	buf->writable_mappings += writable;
+	trace_shmbuf_map(buf);
 	return 0;
 }
 
@@ -60,6 +66,10 @@ static void count_mapping(struct shmbuf *buf, int change, bool writable)
 	buf->mappings += change;
 	if (writable)
 		buf->writable_mappings += change;
+	if (change > 0)
+		trace_shmbuf_map(buf);
+	else
+		trace_shmbuf_unmap(buf);
 }
 
 /* A VMA was split, or copied by fork() or mremap(). */
@@ -79,14 +89,112 @@ static void shmbuf_vma_close(struct vm_area_struct *vma)
 		count_mapping(buf, -1, vma->vm_flags & VM_MAYWRITE);
 }
 
+/*
+ * ->mmap_prepare() has no VMA, and what it returns is not yet where revocation
+ * finds it. Here there is one, write-locked and in the file's tree of mappings;
+ * except under a file that passes mmap() on from a ->mmap() of its own.
+ */
+static int map_at_once(const struct file *file, unsigned long start,
+		       bool writable)
+{
+	struct vm_area_struct *vma = vma_lookup(current->mm, start);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	int err;
+
+	if (!vma || vma->vm_file != file)
+		return -EOPNOTSUPP;
+	err = count_new_mapping(buf, writable);
+	if (err)
+		return err;
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	err = buf->revoked ? -ENODEV : buf->ops->map(buf, vma);
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+	if (err)
+		count_mapping(buf, -1, writable);
+	return err;
+}
+
+static int shmbuf_mapped_at_once(unsigned long start, unsigned long end,
+				 pgoff_t pgoff, const struct file *file,
+				 void **vm_private_data)
+{
+	*vm_private_data = shmbuf_of_file(file);
+	return map_at_once(file, start, false);
+}
+
+static int shmbuf_mapped_at_once_writable(unsigned long start,
+					  unsigned long end, pgoff_t pgoff,
+					  const struct file *file,
+					  void **vm_private_data)
+{
+	*vm_private_data = shmbuf_of_file(file);
+	return map_at_once(file, start, true);
+}
+
 static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 {
 	struct shmbuf *buf = shmbuf_of_file(vmf->vma->vm_file);
+	vm_fault_t ret = VM_FAULT_SIGBUS;
 	unsigned long pfn;
 
-	if (shmbuf_pgoff_to_pfn(buf->pfn, shmbuf_size(buf), vmf->pgoff, &pfn))
+	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size, vmf->pgoff, 0, &pfn))
 		return VM_FAULT_SIGBUS;
-	return vmf_insert_pfn(vmf->vma, vmf->address, pfn);
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (!buf->revoked)
+		ret = vmf_insert_pfn(vmf->vma, vmf->address, pfn);
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+	trace_shmbuf_fault(buf, vmf, 0, ret);
+	return ret;
+}
+
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+static vm_fault_t shmbuf_pfn_huge_fault(struct vm_fault *vmf,
+					unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
+	unsigned long address = vmf->address & PMD_MASK, pfn;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+
+	if (order != PMD_ORDER || !thp_vma_suitable_order(vma, address, order))
+		return VM_FAULT_FALLBACK;
+	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size,
+				linear_page_index(vma, address), order, &pfn))
+		return VM_FAULT_FALLBACK;
+	/* Exclusive, so that no other fault puts a page table there now. */
+	filemap_invalidate_lock(buf->inode.i_mapping);
+	if (buf->revoked)
+		ret = VM_FAULT_SIGBUS;
+	else if (!shmbuf_has_page_table(vmf))
+		ret = vmf_insert_pfn_pmd(vmf, pfn,
+					 vmf->flags & FAULT_FLAG_WRITE);
+	filemap_invalidate_unlock(buf->inode.i_mapping);
+	trace_shmbuf_fault(buf, vmf, order, ret);
+	return ret;
+}
+#else
+#define shmbuf_pfn_huge_fault	NULL
+#endif
+
+/* For ptrace() and /proc/PID/mem, where there is no struct page. */
+static int shmbuf_vma_access(struct vm_area_struct *vma, unsigned long addr,
+			     void *data, int len, int write)
+{
+	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
+	loff_t pos = ((loff_t)vma_start_pgoff(vma) << PAGE_SHIFT) +
+		     (addr - vma->vm_start);
+	struct kvec vec = { .iov_base = data };
+	struct iov_iter iter;
+
+	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EFAULT;
+	vec.iov_len = shmbuf_clamp_io(buf->size, pos,
+				      min_t(size_t, len, vma->vm_end - addr));
+	if (!vec.iov_len || shmbuf_revoked(buf))
+		return -EFAULT;
+	iov_iter_kvec(&iter, write ? ITER_SOURCE : ITER_DEST, &vec, 1,
+		      vec.iov_len);
+	return buf->ops->copy(buf, pos, &iter);
 }
 
 /* ->mapped() does not see the flags of the VMA, so each kind has its own. */
@@ -95,6 +203,8 @@ static const struct vm_operations_struct shmbuf_pfn_vm_ops = {
 	.open		= shmbuf_vma_open,
 	.close		= shmbuf_vma_close,
 	.fault		= shmbuf_pfn_fault,
+	.huge_fault	= shmbuf_pfn_huge_fault,
+	.access		= shmbuf_vma_access,
 };
 
 static const struct vm_operations_struct shmbuf_pfn_writable_vm_ops = {
@@ -102,6 +212,8 @@ static const struct vm_operations_struct shmbuf_pfn_writable_vm_ops = {
 	.open		= shmbuf_vma_open,
 	.close		= shmbuf_vma_close,
 	.fault		= shmbuf_pfn_fault,
+	.huge_fault	= shmbuf_pfn_huge_fault,
+	.access		= shmbuf_vma_access,
 };
 
 static const struct vm_operations_struct shmbuf_folio_vm_ops = {
@@ -122,6 +234,20 @@ static const struct vm_operations_struct shmbuf_folio_writable_vm_ops = {
 	.huge_fault	= shmbuf_pages_huge_fault,
 };
 
+static const struct vm_operations_struct shmbuf_at_once_vm_ops = {
+	.mapped		= shmbuf_mapped_at_once,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.access		= shmbuf_vma_access,
+};
+
+static const struct vm_operations_struct shmbuf_at_once_writable_vm_ops = {
+	.mapped		= shmbuf_mapped_at_once_writable,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.access		= shmbuf_vma_access,
+};
+
 static void prepare_folios(struct vm_area_desc *desc)
 {
 	/* ->huge_fault() also where THP is for who asks for it (madvise). */
@@ -130,11 +256,37 @@ static void prepare_folios(struct vm_area_desc *desc)
 		       &shmbuf_folio_writable_vm_ops : &shmbuf_folio_vm_ops;
 }
 
+static pgprot_t cache_pgprot(pgprot_t prot, u32 cache)
+{
+	switch (cache) {
+	case SHMBUF_CACHE_WRITE_COMBINE:
+		return pgprot_writecombine(prot);
+	case SHMBUF_CACHE_UNCACHED:
+		return pgprot_noncached(prot);
+	case SHMBUF_CACHE_DEVICE:
+		return pgprot_device(prot);
+	}
+	return prot;
+}
+
 static void prepare_pfns(struct vm_area_desc *desc)
 {
+	struct shmbuf *buf = shmbuf_of_file(desc->file);
+
+	desc->page_prot = cache_pgprot(desc->page_prot, buf->cache);
+	if (buf->ops->io)
+		vma_desc_set_flags(desc, VMA_IO_BIT);
 	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTDUMP_BIT);
 	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
 		       &shmbuf_pfn_writable_vm_ops : &shmbuf_pfn_vm_ops;
+}
+
+static void prepare_at_once(struct vm_area_desc *desc)
+{
+	/* VM_IO, as the pages are not for get_user_pages() even if there are some. */
+	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_DONTDUMP_BIT);
+	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
+		       &shmbuf_at_once_writable_vm_ops : &shmbuf_at_once_vm_ops;
 }
 
 /**
@@ -148,20 +300,24 @@ static void prepare_pfns(struct vm_area_desc *desc)
  * Context: Process context, mmap_lock held for writing.
  * Return: 0, -EINVAL for a private mapping or a window not inside the buffer,
  *	-EPERM for an executable one, and for a writable one when the buffer is
- *	sealed against that.
+ *	sealed against that, and without CAP_SYS_RAWIO for a buffer that needs
+ *	it, -ENODEV when it is revoked.
  */
 int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 {
 	struct shmbuf *buf = shmbuf_of_file(desc->file);
 	int err;
 
+	err = shmbuf_check_access(desc->file);
+	if (err)
+		return err;
 	/* VM_SHARED is not set for a shared mapping of a read-only file. */
 	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT))
 		return -EINVAL;
 	/* mm refuses this too, on files of a noexec filesystem such as ours. */
 	if (vma_desc_test(desc, VMA_EXEC_BIT))
 		return -EPERM;
-	err = shmbuf_check_window(shmbuf_size(buf), desc->pgoff,
+	err = shmbuf_check_window(buf->size, desc->pgoff,
 				  vma_desc_size(desc));
 	if (err)
 		return err;
@@ -173,10 +329,17 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 	}
 	vma_desc_clear_flags(desc, VMA_MAYEXEC_BIT);
 	vma_desc_set_flags(desc, VMA_DONTEXPAND_BIT);
-	if (buf->ops->mapping == SHMBUF_MAP_FOLIOS)
+	switch (buf->ops->mapping) {
+	case SHMBUF_MAP_FOLIOS:
 		prepare_folios(desc);
-	else
+		break;
+	case SHMBUF_MAP_PFNS:
 		prepare_pfns(desc);
+		break;
+	case SHMBUF_MAP_AT_ONCE:
+		prepare_at_once(desc);
+		break;
+	}
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_mmap_prepare);

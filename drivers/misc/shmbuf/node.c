@@ -5,6 +5,7 @@
 
 #include <linux/build_bug.h>
 #include <linux/cacheinfo.h>
+#include <linux/dma-mapping.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -14,7 +15,8 @@
 
 #include "shmbuf.h"
 
-static long shmbuf_ioctl_create(void __user *uarg, size_t usize)
+static long shmbuf_ioctl_create(struct device *dev, void __user *uarg,
+				size_t usize)
 {
 	struct shmbuf_create args;
 	int err;
@@ -26,7 +28,7 @@ static long shmbuf_ioctl_create(void __user *uarg, size_t usize)
 	if (err)
 		return err;
 
-	FD_PREPARE(fdf, O_CLOEXEC, shmbuf_create_file(&args));
+	FD_PREPARE(fdf, O_CLOEXEC, shmbuf_create_file(&args, dev));
 	if (fdf.err)
 		return fdf.err;
 	args.fd = fd_prepare_fd(fdf);
@@ -40,9 +42,12 @@ static long shmbuf_ioctl_create(void __user *uarg, size_t usize)
 static long shmbuf_node_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
 {
+	struct miscdevice *node = file->private_data;
+
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_CREATE,
 				   SHMBUF_CREATE_SIZE_VER0))
-		return shmbuf_ioctl_create((void __user *)arg, _IOC_SIZE(cmd));
+		return shmbuf_ioctl_create(node->this_device,
+					   (void __user *)arg, _IOC_SIZE(cmd));
 	return -ENOTTY;
 }
 
@@ -71,13 +76,22 @@ static int __init shmbuf_init(void)
 	if (err)
 		return err;
 	err = misc_register(&shmbuf_node);
-	if (err)
+	if (err) {
 		shmbuf_core_exit();
-	return err;
+		return err;
+	}
+	/* As a device of its own; if it cannot be, it has no DMA memory. */
+	err = dma_coerce_mask_and_coherent(shmbuf_node.this_device,
+					   DMA_BIT_MASK(64));
+	if (err)
+		pr_debug("shmbuf: no memory for DMA: %d\n", err);
+	shmbuf_debug_init();
+	return 0;
 }
 
 static void __exit shmbuf_exit(void)
 {
+	shmbuf_debug_exit();
 	misc_deregister(&shmbuf_node);
 	shmbuf_core_exit();
 }

@@ -88,7 +88,8 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_ack);
  * @wait: the poll table
  *
  * Return: EPOLLIN while there are signals that were not acknowledged. write()
- *	never blocks, so EPOLLOUT always.
+ *	never blocks, so EPOLLOUT always; when the buffer is revoked, EPOLLHUP
+ *	instead.
  */
 __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait)
 {
@@ -99,5 +100,7 @@ __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait)
 	guard(spinlock)(&buf->lock);
 	if ((unsigned long)buf->sequence != seen(file))
 		ready |= EPOLLIN | EPOLLRDNORM;
+	if (buf->revoked)
+		ready = (ready & ~(EPOLLOUT | EPOLLWRNORM)) | EPOLLHUP;
 	return ready;
 }

@@ -26,6 +26,7 @@
 
 #include "geometry.h"
 #include "shmbuf.h"
+#include "trace.h"
 
 /* Every folio is there, and up to date, from the start. */
 static int shmbuf_read_folio(struct file *file, struct folio *folio)
@@ -87,13 +88,11 @@ static int add_folio(struct address_space *mapping, struct folio *folio,
 static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 {
 	struct address_space *mapping = buf->inode.i_mapping;
-	pgoff_t index = 0, end = shmbuf_size(buf) >> PAGE_SHIFT;
+	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
 	unsigned int order, limit;
 	struct folio *folio;
 	int err;
 
-	if (end > totalram_pages())
-		return -ENOMEM;
 	mapping->a_ops = &shmbuf_pages_aops;
 	mapping_set_gfp_mask(mapping, GFP_USER);
 	mapping_set_unevictable(mapping);
@@ -158,7 +157,8 @@ static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 			copied = copy_folio_from_iter(folio, offset, len, iter);
 		folio_put(folio);
 		done += copied;
-		if (copied < len || fatal_signal_pending(current))
+		if (copied < len || fatal_signal_pending(current) ||
+		    shmbuf_revoked(buf))
 			break;
 		cond_resched();
 	}
@@ -168,7 +168,7 @@ static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 /* All pages in one piece of kernel addresses. */
 static int shmbuf_pages_vmap(struct shmbuf *buf)
 {
-	unsigned long i, nr = shmbuf_size(buf) >> PAGE_SHIFT;
+	unsigned long i, nr = buf->size >> PAGE_SHIFT;
 	struct page **pages __free(kvfree) = NULL;
 	struct folio *folio;
 
@@ -183,7 +183,7 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 		/* The page cache keeps it for as long as the buffer lives. */
 		folio_put(folio);
 	}
-	buf->vaddr = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
+	WRITE_ONCE(buf->vaddr, vmap(pages, nr, VM_MAP, PAGE_KERNEL));
 	return buf->vaddr ? 0 : -ENOMEM;
 }
 
@@ -194,7 +194,7 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
  */
 static bool shmbuf_pages_in_use(struct shmbuf *buf)
 {
-	pgoff_t index = 0, end = shmbuf_size(buf) >> PAGE_SHIFT;
+	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
 	struct folio *folio;
 	bool in_use;
 
@@ -213,6 +213,23 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf)
 	return false;
 }
 
+/* A fault looks at i_size with the folio locked, so none is past that look. */
+static void shmbuf_pages_fence(struct shmbuf *buf)
+{
+	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
+	struct folio *folio;
+
+	while (index < end) {
+		folio = filemap_lock_folio(buf->inode.i_mapping, index);
+		if (WARN_ON_ONCE(IS_ERR(folio)))
+			return;
+		index += folio_nr_pages(folio);
+		folio_unlock(folio);
+		folio_put(folio);
+		cond_resched();
+	}
+}
+
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 /*
  * filemap_fault() would map the folio as a whole too, but only after it has
@@ -223,7 +240,6 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	vm_fault_t ret = VM_FAULT_FALLBACK;
 	struct folio *folio;
-	pmd_t pmd;
 
 	if (order != PMD_ORDER ||
 	    !thp_vma_suitable_order(vmf->vma, vmf->address & PMD_MASK, order))
@@ -231,13 +247,11 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 	folio = filemap_get_folio(mapping, vmf->pgoff);
 	if (IS_ERR(folio))
 		return VM_FAULT_FALLBACK;
-	/*
-	 * Who truncates, or fills this entry with a page table because it may
-	 * not use a huge one, has the folio locked for it.
-	 */
+	/* Who revokes, or puts a page table there, has it locked for that. */
 	folio_lock(folio);
-	pmd = pmdp_get_lockless(vmf->pmd);
-	if (!pmd_none(pmd) && !pmd_trans_huge(pmd))
+	if (vmf->pgoff >= i_size_read(mapping->host) >> PAGE_SHIFT)
+		ret = VM_FAULT_SIGBUS;
+	else if (shmbuf_has_page_table(vmf))
 		ret = VM_FAULT_NOPAGE;
 	else if (folio->mapping == mapping &&
 		 folio_order(folio) == PMD_ORDER &&
@@ -246,11 +260,13 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 					   vmf->flags & FAULT_FLAG_WRITE);
 	folio_unlock(folio);
 	folio_put(folio);
+	trace_shmbuf_fault(shmbuf_of_file(vmf->vma->vm_file), vmf, order, ret);
 	return ret;
 }
 #endif
 
 const struct shmbuf_backing shmbuf_pages = {
+	.name		= "pages",
 	.caches		= BIT(SHMBUF_CACHE_CACHED),
 	.capabilities	= SHMBUF_CAP_PINNABLE | SHMBUF_CAP_FUTEX,
 	.mapping	= SHMBUF_MAP_FOLIOS,
@@ -259,4 +275,5 @@ const struct shmbuf_backing shmbuf_pages = {
 	.copy		= copy_folios,
 	.vmap		= shmbuf_pages_vmap,
 	.in_use		= shmbuf_pages_in_use,
+	.fence		= shmbuf_pages_fence,
 };

@@ -35,7 +35,7 @@ static void end_sealing(struct shmbuf *buf, u32 added)
 {
 	guard(spinlock)(&buf->lock);
 	buf->sealing = false;
-	buf->seals |= added;
+	WRITE_ONCE(buf->seals, buf->seals | added);
 }
 
 /* A reference that is held for a moment is not yet somebody's who writes. */
@@ -65,7 +65,7 @@ static bool in_use(struct shmbuf *buf)
  *
  * Context: Process context, may sleep.
  * Return: 0, -EPERM when no seal can be added any more, -EBUSY when somebody
- *	can write.
+ *	can write, -ENODEV when the buffer is revoked.
  */
 int shmbuf_seal(struct shmbuf *buf, u32 seals)
 {
@@ -73,6 +73,8 @@ int shmbuf_seal(struct shmbuf *buf, u32 seals)
 	int err;
 
 	guard(mutex)(&buf->mutex);
+	if (buf->revoked)
+		return -ENODEV;
 	added = seals & ~buf->seals;
 	if (!added)
 		return 0;
@@ -83,6 +85,9 @@ int shmbuf_seal(struct shmbuf *buf, u32 seals)
 		added = 0;
 		err = -EBUSY;
 	}
+	/* A SYNC that discards what is cached must find it in memory. */
+	if (added & SHMBUF_SEAL_WRITE)
+		shmbuf_sync(buf, 0, buf->size, DMA_TO_DEVICE, true);
 	end_sealing(buf, added);
 	return err;
 }

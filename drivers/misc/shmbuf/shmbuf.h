@@ -1,75 +1,103 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Internals of the shmbuf driver. The layers, each of which may call those above
- * it in this list only: geometry, core, the backings, seal, notify, mmap,
- * file, node.
+ * it in this list only: geometry, core, device, the backings, seal, notify,
+ * revoke, mmap, debug, file, node.
  */
 #ifndef _SHMBUF_H
 #define _SHMBUF_H
 
 #include <linux/bits.h>
+#include <linux/dma-direction.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <uapi/linux/shmbuf.h>
 
+struct device;
 struct shmbuf;
 struct user_struct;
 struct vm_area_desc;
-struct vm_fault;
 
 /* How userspace maps a backing. */
 enum shmbuf_mapping {
 	SHMBUF_MAP_FOLIOS,	/* from the page cache of the inode, by mm */
 	SHMBUF_MAP_PFNS,	/* one range of page frame numbers, from pfn on */
+	SHMBUF_MAP_AT_ONCE,	/* whole VMAs, by the backing */
 };
 
 /**
  * struct shmbuf_backing - one kind of memory behind a buffer
+ * @name: what people call it
  * @caches: BIT(SHMBUF_CACHE_*) of each cache attribute that can be honoured
- * @capabilities: SHMBUF_CAP_* that each buffer of it has
+ * @capabilities: SHMBUF_CAP_* that each buffer of it has to begin with
  * @mapping: how userspace maps it
+ * @of_device: the memory is the device's and goes away with it: it is freed when
+ *	the buffer is revoked, and is touched only under the invalidate lock
+ * @io: mapped as I/O memory (VM_IO)
  * @alloc: get zeroed memory for the whole buffer from the node, or from any
  *	with NUMA_NO_NODE, and set map_unit, pfn and vaddr as far as they
- *	apply; undoing it on failure is up to @free
+ *	apply; undoing it on failure is up to @free. NULL for memory that is
+ *	there already, which is charged to nobody.
  * @free: give back what @alloc got, also when that was cut short or never ran;
- *	called once, when nothing can reach the buffer any more
+ *	called when nothing can reach the memory any more, twice with @of_device
+ * @map: map all of a VMA, for SHMBUF_MAP_AT_ONCE
  * @copy: copy between the buffer at @pos and @iter, in the direction of @iter,
  *	which is not empty and fits; returns the bytes copied, less on a fault,
  *	or a negative errno
- * @vmap: set vaddr, called once and only when @alloc did not
+ * @vmap: set vaddr, called once and only when @alloc did not; NULL when that
+ *	cannot be
+ * @sync: hand a range over to the CPU, or with @end back to the device; NULL when
+ *	that is never needed
  * @in_use: may a device or the kernel write to the memory on behalf of a
  *	mapping that is gone? NULL when that cannot be.
+ * @fence: wait for faults that began before i_size became 0; for
+ *	SHMBUF_MAP_FOLIOS
  */
 struct shmbuf_backing {
+	const char *name;
 	u32 caches;
 	u32 capabilities;
 	enum shmbuf_mapping mapping;
+	bool of_device;
+	bool io;
 	int (*alloc)(struct shmbuf *buf, int numa_node);
 	void (*free)(struct shmbuf *buf);
+	int (*map)(struct shmbuf *buf, struct vm_area_struct *vma);
 	ssize_t (*copy)(struct shmbuf *buf, loff_t pos, struct iov_iter *iter);
 	int (*vmap)(struct shmbuf *buf);
+	void (*sync)(struct shmbuf *buf, size_t offset, size_t len,
+		     enum dma_data_direction dir, bool end);
 	bool (*in_use)(struct shmbuf *buf);
+	void (*fence)(struct shmbuf *buf);
 };
 
 /**
  * struct shmbuf - a buffer
- * @inode: its identity, its size (i_size, never changes) and its lifetime: the
- *	buffer lives as long as the inode has a reference. Each file of the
- *	buffer holds one, and with the file each mapping does.
+ * @inode: its identity and its lifetime: the buffer lives as long as the inode
+ *	has a reference. Each file of the buffer holds one, and with the file
+ *	each mapping does. i_size is @size, or 0 once the buffer is revoked.
+ * @size: its size in bytes, whole pages
  * @ops: what the buffer is made of
  * @backing: SHMBUF_BACKING_* of @ops
  * @cache: SHMBUF_CACHE_*
+ * @capabilities: SHMBUF_CAP_* that do not change
  * @name: for humans, NUL-terminated and padded with NUL
+ * @dev: whose memory it is, with @of_device
+ * @dma: its address for @dev
  * @user: who is charged for the memory (RLIMIT_MEMLOCK), or NULL
  * @map_unit: bytes of the largest unit that a page table entry may map, as the
  *	memory was when it was got
  * @pfn: page frame number of the first page, with SHMBUF_MAP_PFNS
+ * @privileged: only for processes with CAP_SYS_RAWIO
  * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
  *	shmbuf_vmap()
- * @mutex: makes @vaddr be set once, and seals be added one after the other
+ * @iomem: the same where it is I/O memory, which has no @vaddr
+ * @mutex: makes @vaddr be set once, seals be added one after the other, and
+ *	nothing of this happen while the buffer is revoked
  * @lock: protects the counts, the seals and the sequence; a leaf, taken under
  *	mmap_lock, never held while user memory is accessed
  * @mappings: VMAs of the buffer
@@ -77,6 +105,7 @@ struct shmbuf_backing {
  * @writers: write()s under way
  * @seals: SHMBUF_SEAL_* in force
  * @sealing: a write seal is being added, nobody may begin to write
+ * @revoked: the buffer is no more, for processes; never goes back to false
  * @sequence: signals so far
  * @wait: who waits for the next one
  *
@@ -85,16 +114,22 @@ struct shmbuf_backing {
  */
 struct shmbuf {
 	struct inode inode;
+	size_t size;
 	const struct shmbuf_backing *ops;
 	u32 backing;
 	u32 cache;
+	u32 capabilities;
 	u8 name[SHMBUF_NAME_LEN];
 
+	struct device *dev;
+	dma_addr_t dma;
 	struct user_struct *user;
 	unsigned long map_unit;
 	unsigned long pfn;
+	bool privileged;
 	void *vaddr;
-	struct mutex mutex;	/* setting vaddr, adding seals */
+	void __iomem *iomem;
+	struct mutex mutex;	/* setting vaddr, adding seals, revoking */
 
 	spinlock_t lock;	/* all that follows */
 	unsigned int mappings;
@@ -102,13 +137,18 @@ struct shmbuf {
 	unsigned int writers;
 	u32 seals;
 	bool sealing;
+	bool revoked;
 	u64 sequence;
 	wait_queue_head_t wait;
 };
 
-static inline size_t shmbuf_size(const struct shmbuf *buf)
+/*
+ * For a quick answer. Who must not miss it looks again under the lock, under
+ * the invalidate lock of the mapping, or at i_size with the folio locked.
+ */
+static inline bool shmbuf_revoked(const struct shmbuf *buf)
 {
-	return i_size_read(&buf->inode);
+	return READ_ONCE(buf->revoked);
 }
 
 /* By f_mapping, which is also what mm uses for a mapping of the file. */
@@ -121,14 +161,42 @@ static inline struct shmbuf *shmbuf_of_file(const struct file *file)
 int shmbuf_core_init(void);
 void shmbuf_core_exit(void);
 struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
-			    const struct shmbuf_create *args);
+			    const struct shmbuf_create *args,
+			    struct device *dev);
 void shmbuf_put(struct shmbuf *buf);
+void shmbuf_free_memory(struct shmbuf *buf);
 int shmbuf_pin_mount(void);
 void shmbuf_unpin_mount(void);
+struct super_block *shmbuf_sb(void);
+const char *shmbuf_cache_name(u32 cache);
 struct file *shmbuf_alloc_file(struct shmbuf *buf,
 			       const struct file_operations *fops);
 
+int shmbuf_check_access(const struct file *file);
 void *shmbuf_vmap(struct shmbuf *buf);
+void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn);
+
+/* To fail is better than to kill somebody to get the memory. */
+#define SHMBUF_DMA_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | \
+			 __GFP_RETRY_MAYFAIL)
+
+/* device.c */
+bool shmbuf_can_dma(struct device *dev, int numa_node);
+ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
+			   struct iov_iter *iter);
+int shmbuf_sync(struct shmbuf *buf, size_t offset, size_t len,
+		enum dma_data_direction dir, bool end);
+
+/*
+ * Somebody who may not use huge pages (PR_SET_THP_DISABLE) can have filled the
+ * entry that a huge fault is about.
+ */
+static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
+{
+	pmd_t pmd = pmdp_get_lockless(vmf->pmd);
+
+	return !pmd_none(pmd) && !pmd_trans_huge(pmd);
+}
 
 /* pages.c */
 extern const struct shmbuf_backing shmbuf_pages;
@@ -144,6 +212,40 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order);
 /* contig.c */
 extern const struct shmbuf_backing shmbuf_contig;
 
+/* coherent.c */
+extern const struct shmbuf_backing shmbuf_coherent;
+
+/* stream.c */
+extern const struct shmbuf_backing shmbuf_stream;
+#if IS_ENABLED(CONFIG_KUNIT)
+void shmbuf_stream_sync(struct shmbuf *buf, size_t offset, size_t len,
+			enum dma_data_direction dir, bool end);
+#endif
+
+/**
+ * struct shmbuf_region - a physical range of a device, or of reserved memory
+ * @start: physical address of the first byte, at the beginning of a page
+ * @size: bytes, whole pages
+ * @cache: SHMBUF_CACHE_*
+ * @privileged: whoever maps, reads or writes it needs CAP_SYS_RAWIO
+ * @dev: whose it is, or NULL
+ * @name: of the buffer
+ */
+struct shmbuf_region {
+	phys_addr_t start;
+	u64 size;
+	u32 cache;
+	bool privileged;
+	struct device *dev;
+	const char *name;
+};
+
+/* region.c */
+struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region);
+#if IS_ENABLED(CONFIG_KUNIT)
+int shmbuf_map_region(struct shmbuf *buf);
+#endif
+
 /* seal.c */
 int shmbuf_seal(struct shmbuf *buf, u32 seals);
 int shmbuf_begin_write(struct shmbuf *buf);
@@ -155,10 +257,23 @@ u64 shmbuf_signal(struct shmbuf *buf);
 u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count);
 __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait);
 
+/* revoke.c */
+void shmbuf_revoke(struct shmbuf *buf);
+
 /* mmap.c */
 int shmbuf_mmap_prepare(struct vm_area_desc *desc);
 
+/* debug.c */
+#ifdef CONFIG_DEBUG_FS
+void shmbuf_debug_init(void);
+void shmbuf_debug_exit(void);
+#else
+static inline void shmbuf_debug_init(void) { }
+static inline void shmbuf_debug_exit(void) { }
+#endif
+
 /* file.c */
-struct file *shmbuf_create_file(struct shmbuf_create *args);
+struct file *shmbuf_create_file(struct shmbuf_create *args, struct device *dev);
+struct file *shmbuf_open_file(struct shmbuf *buf);
 
 #endif /* _SHMBUF_H */

@@ -40,6 +40,7 @@
  * - ``EINVAL``: a field has an unknown or impossible value;
  * - ``EOPNOTSUPP``: understood, but not possible on this kernel;
  * - ``EFAULT``: the pointer is bad; nothing was created;
+ * - ``ENODEV``: the buffer was revoked (not with %SHMBUF_IOC_INFO);
  * - ``ENOTTY``: no such ioctl, or its structure is shorter than the first
  *   version of it.
  */
@@ -50,11 +51,18 @@
 /* Bytes of a buffer's name, the terminating NUL included */
 #define SHMBUF_NAME_LEN			32
 
-/* What a buffer is made of; the other values are reserved. */
+/* What a buffer is made of */
 #define SHMBUF_BACKING_PAGES		0	/* pages, scattered in memory */
 #define SHMBUF_BACKING_CONTIG		1	/* physically contiguous pages */
+#define SHMBUF_BACKING_COHERENT		2	/* coherent memory of the DMA API */
+#define SHMBUF_BACKING_STREAM		3	/* cached memory of the DMA API */
+#define SHMBUF_BACKING_REGION		4	/* of a driver; cannot be created */
 
-/* How the CPU caches a mapping. What cannot be honoured is refused. */
+/*
+ * How the CPU caches a mapping. What cannot be honoured is refused. With
+ * SHMBUF_BACKING_COHERENT, CACHED asks for what the architecture has for such
+ * memory, and struct shmbuf_info tells what that is.
+ */
 #define SHMBUF_CACHE_CACHED		0
 #define SHMBUF_CACHE_WRITE_COMBINE	1
 #define SHMBUF_CACHE_UNCACHED		2
@@ -83,7 +91,8 @@
  * Return: 0 on success, or -1 with errno set to one of
  * * ``EINVAL``: @size is 0 or too large for any buffer; @backing, @cache,
  *   @flags, @numa_node, @reserved or @name has a value that is not allowed
- * * ``EOPNOTSUPP``: @backing cannot have @cache on this kernel
+ * * ``EOPNOTSUPP``: @backing cannot have @cache, or memory of @numa_node, on this
+ *   kernel, or the kernel has no such backing
  * * ``ENOMEM``: not enough memory, or, with ``SHMBUF_BACKING_CONTIG``, not
  *   enough in one piece; or above ``RLIMIT_MEMLOCK`` without ``CAP_IPC_LOCK``
  * * ``EINTR``: the process was killed meanwhile
@@ -161,12 +170,49 @@ struct shmbuf_notify {
 
 #define SHMBUF_NOTIFY_SIZE_VER0		24
 
+/* What the program does with the range, ORed */
+#define SHMBUF_SYNC_READ		(1U << 0)
+#define SHMBUF_SYNC_WRITE		(1U << 1)
+
+#define SHMBUF_SYNC_BEGIN		0	/* before the program's accesses */
+#define SHMBUF_SYNC_END			1	/* after them */
+
+/**
+ * struct shmbuf_sync - argument of %SHMBUF_IOC_SYNC
+ * @offset: in: where the range begins, in bytes
+ * @length: in: its length in bytes, may be 0
+ * @direction: in: %SHMBUF_SYNC_READ, %SHMBUF_SYNC_WRITE or both
+ * @phase: in: %SHMBUF_SYNC_BEGIN or %SHMBUF_SYNC_END
+ *
+ * Hands a range of the buffer over to the program, and back to the device. Used
+ * on the file of a buffer, also one that is only open for reading. Only the range
+ * is touched, extended to whole cache lines; what others have stored there and
+ * not yet handed over may be lost. A program calls it around its accesses to a buffer with %SHMBUF_CAP_NEEDS_SYNC; for other buffers
+ * it does nothing and succeeds.
+ *
+ * Return: 0 on success, or -1 with errno set to one of
+ * * ``EINVAL``: the range is not inside the buffer, or @direction or @phase has
+ *   a value that is not allowed
+ */
+struct shmbuf_sync {
+	__u64 offset;
+	__u64 length;
+	__u32 direction;
+	__u32 phase;
+};
+
+#define SHMBUF_SYNC_SIZE_VER0		24
+
 /* The buffer is mapped in one piece into the kernel's address space. */
 #define SHMBUF_CAP_KERNEL_MAPPED	(1U << 0)
 /* get_user_pages() works on a mapping: O_DIRECT, io_uring, vmsplice() ... */
 #define SHMBUF_CAP_PINNABLE		(1U << 1)
 /* Futexes shared between processes work on a mapping. */
 #define SHMBUF_CAP_FUTEX		(1U << 2)
+/* The buffer was taken away, see the documentation. Excludes all the others. */
+#define SHMBUF_CAP_REVOKED		(1U << 3)
+/* SHMBUF_IOC_SYNC is needed between the device's accesses and the CPU's. */
+#define SHMBUF_CAP_NEEDS_SYNC		(1U << 4)
 
 /**
  * struct shmbuf_info - argument of %SHMBUF_IOC_INFO
@@ -212,5 +258,6 @@ struct shmbuf_info {
 #define SHMBUF_IOC_SEAL		_IOWR(SHMBUF_IOC_MAGIC, 0x02, struct shmbuf_seal)
 #define SHMBUF_IOC_SIGNAL	_IOWR(SHMBUF_IOC_MAGIC, 0x03, struct shmbuf_notify)
 #define SHMBUF_IOC_ACK		_IOWR(SHMBUF_IOC_MAGIC, 0x04, struct shmbuf_notify)
+#define SHMBUF_IOC_SYNC		_IOWR(SHMBUF_IOC_MAGIC, 0x05, struct shmbuf_sync)
 
 #endif /* _UAPI_LINUX_SHMBUF_H */

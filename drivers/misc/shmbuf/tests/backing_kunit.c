@@ -5,20 +5,25 @@
  * page.
  */
 
+#include <kunit/device.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nodemask.h>
 #include <linux/pagemap.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "../shmbuf.h"
 
-static struct file *create(u32 backing, u64 size)
+static struct file *create(struct kunit *test, u32 backing, u64 size)
 {
 	struct shmbuf_create args = {
 		.size = size,
@@ -27,7 +32,7 @@ static struct file *create(u32 backing, u64 size)
 		.name = "backing_kunit",
 	};
 
-	return shmbuf_create_file(&args);
+	return shmbuf_create_file(&args, test->priv);
 }
 
 static void put_file(void *file)
@@ -38,8 +43,10 @@ static void put_file(void *file)
 /* A file that is closed at the latest when the test ends. */
 static struct file *create_file(struct kunit *test, u32 backing, u64 size)
 {
-	struct file *file = create(backing, size);
+	struct file *file = create(test, backing, size);
 
+	if (PTR_ERR(file) == -EOPNOTSUPP)
+		kunit_skip(test, "this kernel has no such backing");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_file, file),
 			0);
@@ -59,12 +66,18 @@ static unsigned int order_at(struct kunit *test, struct file *file,
 	return order;
 }
 
-static const u32 backings[] = { SHMBUF_BACKING_PAGES, SHMBUF_BACKING_CONTIG };
+static const u32 backings[] = {
+	SHMBUF_BACKING_PAGES, SHMBUF_BACKING_CONTIG, SHMBUF_BACKING_COHERENT,
+	SHMBUF_BACKING_STREAM
+};
 
 static void backing_desc(const u32 *backing, char *desc)
 {
-	strscpy(desc, *backing == SHMBUF_BACKING_PAGES ? "pages" : "contig",
-		KUNIT_PARAM_DESC_SIZE);
+	static const char *const names[] = {
+		"pages", "contig", "coherent", "stream"
+	};
+
+	strscpy(desc, names[*backing], KUNIT_PARAM_DESC_SIZE);
 }
 
 KUNIT_ARRAY_PARAM(backing, backings, backing_desc);
@@ -87,6 +100,13 @@ static void test_zeroed(struct kunit *test)
 		kunit_release_action(test, put_file, file);
 	}
 }
+
+/* Not those of the DMA API, whose pages have no references of their own. */
+static const u32 page_backings[] = {
+	SHMBUF_BACKING_PAGES, SHMBUF_BACKING_CONTIG
+};
+
+KUNIT_ARRAY_PARAM(page_backing, page_backings, backing_desc);
 
 /* When the buffer is gone, only the test's own reference is left. */
 static void test_freed_to_the_last_page(struct kunit *test)
@@ -125,7 +145,7 @@ static void test_too_large(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR(create(*backing, (u64)LONG_MAX / 2)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create(test, *backing, (u64)LONG_MAX / 2)),
 			-ENOMEM);
 }
 
@@ -198,7 +218,8 @@ static void test_memory_ends(struct kunit *test)
 	kunit_activate_static_stub(test, shmbuf_alloc_folio, stingy_alloc);
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		folios_left = steps[i];
-		KUNIT_EXPECT_EQ(test, PTR_ERR(create(SHMBUF_BACKING_PAGES,
+		KUNIT_EXPECT_EQ(test, PTR_ERR(create(test,
+						     SHMBUF_BACKING_PAGES,
 						     8 * PAGE_SIZE)), -ENOMEM);
 	}
 	/* And the next one that fits is a good one. */
@@ -212,19 +233,147 @@ static void test_memory_ends(struct kunit *test)
 	folio_put(folio);
 }
 
+static const u32 dma_backings[] = {
+	SHMBUF_BACKING_COHERENT, SHMBUF_BACKING_STREAM
+};
+
+KUNIT_ARRAY_PARAM(dma, dma_backings, backing_desc);
+
+/* What the DMA API cannot do is refused, not done in another way. */
+static void test_dma_refusals(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct shmbuf_create args = {
+		.size = 1,
+		.backing = *backing,
+		.numa_node = SHMBUF_NUMA_ANY,
+	};
+	struct device *dev = test->priv;
+	u64 mask = dev->coherent_dma_mask;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, NULL)),
+			-EOPNOTSUPP);
+	dev->coherent_dma_mask = 0;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, dev)),
+			-EOPNOTSUPP);
+	dev->coherent_dma_mask = mask;
+	args.numa_node = first_memory_node;
+	KUNIT_ASSERT_NE(test, dev_to_node(dev), args.numa_node);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, dev)),
+			-EOPNOTSUPP);
+	if (*backing == SHMBUF_BACKING_COHERENT && !dev_is_dma_coherent(dev))
+		return;
+	args.numa_node = SHMBUF_NUMA_ANY;
+	args.cache = SHMBUF_CACHE_WRITE_COMBINE;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, dev)),
+			-EOPNOTSUPP);
+}
+
+#ifdef CONFIG_HAS_DMA
+/* What reached the DMA API. */
+static struct {
+	size_t offset;
+	size_t len;
+	enum dma_data_direction dir;
+	bool end;
+	int calls;
+} synced;
+
+static void record_sync(struct shmbuf *buf, size_t offset, size_t len,
+			enum dma_data_direction dir, bool end)
+{
+	synced.offset = offset;
+	synced.len = len;
+	synced.dir = dir;
+	synced.end = end;
+	synced.calls++;
+}
+
+/* The range that was asked for is handed over, no more and no less. */
+static void test_sync_range(struct kunit *test)
+{
+	struct file *file = create_file(test, SHMBUF_BACKING_STREAM,
+					3 * PAGE_SIZE);
+	struct shmbuf *buf = shmbuf_of_file(file);
+
+	/* On this machine it may do something or nothing, but it must work. */
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 0, 3 * PAGE_SIZE,
+					  DMA_BIDIRECTIONAL, false), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 0, 3 * PAGE_SIZE,
+					  DMA_BIDIRECTIONAL, true), 0);
+
+	synced.calls = 0;
+	kunit_activate_static_stub(test, shmbuf_stream_sync, record_sync);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, PAGE_SIZE + 7, 100,
+					  DMA_FROM_DEVICE, false), 0);
+	KUNIT_EXPECT_EQ(test, synced.offset, PAGE_SIZE + 7);
+	KUNIT_EXPECT_EQ(test, synced.len, 100);
+	KUNIT_EXPECT_EQ(test, synced.dir, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_FALSE(test, synced.end);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 0, 1, DMA_TO_DEVICE, true), 0);
+	KUNIT_EXPECT_EQ(test, synced.offset, 0);
+	KUNIT_EXPECT_EQ(test, synced.len, 1);
+	KUNIT_EXPECT_EQ(test, synced.dir, DMA_TO_DEVICE);
+	KUNIT_EXPECT_TRUE(test, synced.end);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 5, 0, DMA_TO_DEVICE, true), 0);
+	KUNIT_EXPECT_EQ(test, synced.calls, 2);
+	kunit_deactivate_static_stub(test, shmbuf_stream_sync);
+}
+
+/* The device can reach what the process sees. */
+static void test_dma_address(struct kunit *test)
+{
+	struct file *file = create_file(test, SHMBUF_BACKING_STREAM, PAGE_SIZE);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct device *dev = test->priv;
+
+	KUNIT_EXPECT_EQ(test, dma_mapping_error(dev, buf->dma), 0);
+	KUNIT_EXPECT_LE(test, buf->dma + PAGE_SIZE - 1, dev->coherent_dma_mask);
+	KUNIT_EXPECT_EQ(test, !!(buf->capabilities & SHMBUF_CAP_NEEDS_SYNC),
+			dma_need_sync(dev, buf->dma));
+}
+#endif
+
+/* The device stays as long as memory of it does, and no longer. */
+static void test_device_is_held(struct kunit *test)
+{
+	struct device *dev = test->priv;
+	unsigned int before = kref_read(&dev->kobj.kref);
+	struct file *file = create_file(test, SHMBUF_BACKING_COHERENT, 1);
+
+	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), before + 1);
+	kunit_release_action(test, put_file, file);
+	KUNIT_EXPECT_EQ(test, kref_read(&dev->kobj.kref), before);
+}
+
+static int backing_test_init(struct kunit *test)
+{
+	struct device *dev = kunit_device_register(test, "shmbuf_backing_kunit");
+
+	test->priv = dev;
+	return PTR_ERR_OR_ZERO(dev);
+}
+
 static struct kunit_case shmbuf_backing_cases[] = {
 	KUNIT_CASE_PARAM(test_zeroed, backing_gen_params),
-	KUNIT_CASE_PARAM(test_freed_to_the_last_page, backing_gen_params),
+	KUNIT_CASE_PARAM(test_freed_to_the_last_page, page_backing_gen_params),
 	KUNIT_CASE_PARAM(test_too_large, backing_gen_params),
 	KUNIT_CASE_PARAM(test_vmap_once, backing_gen_params),
 	KUNIT_CASE(test_large_folios),
 	KUNIT_CASE(test_fragmented),
 	KUNIT_CASE(test_memory_ends),
+	KUNIT_CASE_PARAM(test_dma_refusals, dma_gen_params),
+#ifdef CONFIG_HAS_DMA
+	KUNIT_CASE(test_sync_range),
+	KUNIT_CASE(test_dma_address),
+#endif
+	KUNIT_CASE(test_device_is_held),
 	{}
 };
 
 static struct kunit_suite shmbuf_backing_suite = {
 	.name = "shmbuf_backing",
+	.init = backing_test_init,
 	.test_cases = shmbuf_backing_cases,
 };
 

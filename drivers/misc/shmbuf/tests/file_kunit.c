@@ -35,7 +35,7 @@ static struct file *create(struct kunit *test)
 		.name = "file_kunit",
 	};
 
-	return keep(test, shmbuf_create_file(&args));
+	return keep(test, shmbuf_create_file(&args, NULL));
 }
 
 static struct file *open_again(struct kunit *test, struct file *file)

@@ -99,6 +99,37 @@ static void test_check_window(struct kunit *test)
 					    c->len));
 }
 
+struct range_case {
+	const char *sentence;
+	size_t size;
+	u64 offset;
+	u64 len;
+	int err;
+};
+
+static const struct range_case range_cases[] = {
+	{ "all of it", PAGE_SIZE, 0, PAGE_SIZE, 0 },
+	{ "one byte in the middle", PAGE_SIZE, 100, 1, 0 },
+	{ "the last byte", PAGE_SIZE, PAGE_SIZE - 1, 1, 0 },
+	{ "nothing at the end", PAGE_SIZE, PAGE_SIZE, 0, 0 },
+	{ "nothing past the end", PAGE_SIZE, PAGE_SIZE + 1, 0, -EINVAL },
+	{ "a byte past the end", PAGE_SIZE, PAGE_SIZE, 1, -EINVAL },
+	{ "the last byte and one more", PAGE_SIZE, PAGE_SIZE - 1, 2, -EINVAL },
+	{ "a length that wraps the sum", PAGE_SIZE, 2, U64_MAX, -EINVAL },
+	{ "an offset that wraps the sum", PAGE_SIZE, U64_MAX, 2, -EINVAL },
+	{ "an offset above 32 bits", PAGE_SIZE, 1ULL << 32, 1, -EINVAL },
+	{ "a length above 32 bits", PAGE_SIZE, 0, (1ULL << 32) + 1, -EINVAL },
+	{ "all of the largest buffer", SHMBUF_MAX_SIZE, 0, SHMBUF_MAX_SIZE, 0 },
+};
+
+static void test_check_range(struct kunit *test)
+{
+	const struct range_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, c->err,
+			shmbuf_check_range(c->size, c->offset, c->len));
+}
+
 struct io_case {
 	const char *sentence;
 	size_t size;
@@ -142,6 +173,7 @@ struct pfn_case {
 	pgoff_t pgoff;
 	int err;
 	unsigned long pfn;
+	unsigned int order;
 };
 
 static const struct pfn_case pfn_cases[] = {
@@ -157,6 +189,17 @@ static const struct pfn_case pfn_cases[] = {
 	  0x140000, 4, 3, 0, 0x140003 },
 	{ "a range that ends with the last number",
 	  ULONG_MAX - 3, 4, 3, 0, ULONG_MAX },
+	{ "a huge entry for the whole buffer",
+	  0x1000, 512, 0, 0, 0x1000, 9 },
+	{ "a huge entry for the last block",
+	  0x1000, 1024, 512, 0, 0x1200, 9 },
+	{ "a huge entry that ends after the buffer",
+	  0x1000, 1023, 512, -EINVAL, 0, 9 },
+	{ "a huge entry whose offset is not aligned but whose frame is",
+	  0x1001, 1024, 511, 0, 0x1200, 9 },
+	{ "a huge entry whose offset is aligned but whose frame is not",
+	  0x1001, 1024, 512, -EINVAL, 0, 9 },
+	{ "a huge entry for a small buffer", 0x1000, 4, 0, -EINVAL, 0, 9 },
 };
 
 static void test_pgoff_to_pfn(struct kunit *test)
@@ -166,7 +209,48 @@ static void test_pgoff_to_pfn(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, c->err,
 			shmbuf_pgoff_to_pfn(c->base_pfn, c->pages * PAGE_SIZE,
-					    c->pgoff, &pfn));
+					    c->pgoff, c->order, &pfn));
+	KUNIT_EXPECT_EQ(test, pfn, c->err ? UNTOUCHED : c->pfn);
+}
+
+struct region_case {
+	const char *sentence;
+	phys_addr_t start;
+	u64 size;
+	int err;
+	unsigned long pfn;
+};
+
+#define LAST_PAGE	(PHYS_ADDR_MAX & PAGE_MASK)
+
+static const struct region_case region_cases[] = {
+	{ "one page", 16 * PAGE_SIZE, PAGE_SIZE, 0, 16 },
+	{ "the first page of all", 0, PAGE_SIZE, 0, 0 },
+	{ "nothing", PAGE_SIZE, 0, -EINVAL },
+	{ "a start inside a page", PAGE_SIZE + 1, PAGE_SIZE, -EINVAL },
+	{ "an end inside a page", PAGE_SIZE, PAGE_SIZE + 1, -EINVAL },
+	{ "less than a page", PAGE_SIZE, PAGE_SIZE / 2, -EINVAL },
+	{ "an end that wraps", LAST_PAGE, 2 * PAGE_SIZE, -EINVAL },
+	{ "a size larger than any buffer",
+	  0, (u64)SHMBUF_MAX_SIZE + PAGE_SIZE, -EINVAL },
+	{ "the largest size there is", PAGE_SIZE, U64_MAX & PAGE_MASK, -EINVAL },
+#ifdef CONFIG_PHYS_ADDR_T_64BIT
+	{ "memory above 4 GiB, also where a long has 32 bits",
+	  (5ULL << 32) + PAGE_SIZE, PAGE_SIZE, 0, (5ULL << (32 - PAGE_SHIFT)) + 1 },
+#ifndef CONFIG_64BIT
+	{ "memory beyond the last page frame number",
+	  LAST_PAGE, PAGE_SIZE, -EINVAL },
+#endif
+#endif
+};
+
+static void test_region_to_pfn(struct kunit *test)
+{
+	const struct region_case *c = test->param_value;
+	unsigned long pfn = UNTOUCHED;
+
+	KUNIT_EXPECT_EQ(test, c->err,
+			shmbuf_region_to_pfn(c->start, c->size, &pfn));
 	KUNIT_EXPECT_EQ(test, pfn, c->err ? UNTOUCHED : c->pfn);
 }
 
@@ -201,15 +285,19 @@ static void test_folio_order(struct kunit *test)
 
 KUNIT_ARRAY_PARAM_DESC(round, round_cases, sentence);
 KUNIT_ARRAY_PARAM_DESC(window, window_cases, sentence);
+KUNIT_ARRAY_PARAM_DESC(range, range_cases, sentence);
 KUNIT_ARRAY_PARAM_DESC(io, io_cases, sentence);
 KUNIT_ARRAY_PARAM_DESC(pfn, pfn_cases, sentence);
+KUNIT_ARRAY_PARAM_DESC(region, region_cases, sentence);
 KUNIT_ARRAY_PARAM_DESC(order, order_cases, sentence);
 
 static struct kunit_case shmbuf_geometry_cases[] = {
 	KUNIT_CASE_PARAM(test_round_size, round_gen_params),
 	KUNIT_CASE_PARAM(test_check_window, window_gen_params),
+	KUNIT_CASE_PARAM(test_check_range, range_gen_params),
 	KUNIT_CASE_PARAM(test_clamp_io, io_gen_params),
 	KUNIT_CASE_PARAM(test_pgoff_to_pfn, pfn_gen_params),
+	KUNIT_CASE_PARAM(test_region_to_pfn, region_gen_params),
 	KUNIT_CASE_PARAM(test_folio_order, order_gen_params),
 	{}
 };

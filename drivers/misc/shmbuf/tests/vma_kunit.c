@@ -4,9 +4,11 @@
  * address space of the test's own, and what they count.
  */
 
+#include <kunit/device.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/cred.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -14,7 +16,12 @@
 #include <linux/mman.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
+
+#ifdef CONFIG_X86
+#include <asm/memtype.h>
+#endif
 
 #include "../shmbuf.h"
 
@@ -25,6 +32,7 @@
 struct vma_test {
 	struct file *file;
 	struct shmbuf *buf;
+	struct device *dev;
 };
 
 static void expect_counts(struct kunit *test, unsigned int mappings,
@@ -229,17 +237,21 @@ static void test_prepare_flags(struct kunit *test)
 					  VMA_MAYWRITE_BIT, VMA_MAYEXEC_BIT),
 	};
 	bool pfns = t->buf->ops->mapping == SHMBUF_MAP_PFNS;
+	bool folios = t->buf->ops->mapping == SHMBUF_MAP_FOLIOS;
 
 	KUNIT_ASSERT_EQ(test, shmbuf_mmap_prepare(&desc), 0);
 	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_PFNMAP_BIT), pfns);
-	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT), pfns);
-	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_HUGEPAGE_BIT), !pfns);
+	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT),
+			!folios);
+	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_HUGEPAGE_BIT),
+			folios);
 	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_DONTEXPAND_BIT));
 	/* With struct pages, only a plain VMA splits huge entries right. */
 	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_MIXEDMAP_BIT));
 	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_MAYWRITE_BIT));
 	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_MAYEXEC_BIT));
-	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_IO_BIT));
+	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_IO_BIT),
+			!pfns && !folios);
 	KUNIT_EXPECT_PTR_EQ(test, desc.private_data, NULL);
 	expect_counts(test, 0, 0);
 }
@@ -425,12 +437,16 @@ static void test_window_in_the_middle(struct kunit *test)
 /* The fault handler does not rely on the checks made at mmap() time. */
 static void test_fault_beyond_the_end(struct kunit *test)
 {
+	struct vma_test *t = test->priv;
 	unsigned long addr = map_all(test);
 	struct vm_area_struct *vma;
 
 	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, addr);
-	if (vma) {
+	if (vma && t->buf->ops->mapping == SHMBUF_MAP_AT_ONCE) {
+		/* All is mapped, so that mm says SIGBUS by itself. */
+		KUNIT_EXPECT_NULL(test, vma->vm_ops->fault);
+	} else if (vma) {
 		struct vm_fault vmf = {
 			.vma = vma,
 			.address = addr,
@@ -442,6 +458,55 @@ static void test_fault_beyond_the_end(struct kunit *test)
 	}
 	mmap_read_unlock(current->mm);
 	KUNIT_EXPECT_NOT_NULL(test, vma);
+	unmap(test, addr, SIZE);
+}
+
+static int failing_map(struct shmbuf *buf, struct vm_area_struct *vma)
+{
+	return -ENXIO;
+}
+
+/* When the backing cannot map, there is no mapping, and none is counted. */
+static void test_backing_cannot_map(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	const struct shmbuf_backing *real = t->buf->ops;
+	struct shmbuf_backing failing = *real;
+	unsigned long addr;
+
+	failing.map = failing_map;
+	t->buf->ops = &failing;
+	addr = map(test, SIZE, RW, MAP_SHARED, 0);
+	t->buf->ops = real;
+	KUNIT_EXPECT_EQ(test, addr, (unsigned long)-ENXIO);
+	expect_counts(test, 0, 0);
+}
+
+/* Nor when there is another mapping in the place of the one to be filled. */
+static void test_mapped_elsewhere(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	const struct vm_operations_struct *ops;
+	void *private_data = NULL;
+	unsigned long addr, other;
+	struct vm_area_struct *vma;
+
+	addr = map_all(test);
+	other = vm_mmap(NULL, 0, PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_LT(test, other, TASK_SIZE);
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	ops = vma ? vma->vm_ops : NULL;
+	KUNIT_EXPECT_NOT_NULL(test, ops);
+	if (ops) {
+		KUNIT_EXPECT_EQ(test, ops->mapped(other, other + PAGE_SIZE, 0,
+						  t->file, &private_data),
+				-EOPNOTSUPP);
+		KUNIT_EXPECT_EQ(test, ops->mapped(0, PAGE_SIZE, 0, t->file,
+						  &private_data), -EOPNOTSUPP);
+	}
+	mmap_write_unlock(current->mm);
+	expect_counts(test, 1, 1);
 	unmap(test, addr, SIZE);
 }
 
@@ -461,10 +526,100 @@ static void test_mapping_outlives_the_file(struct kunit *test)
 	unmap(test, addr, SIZE);
 }
 
-static int vma_test_init(struct kunit *test, u32 backing)
+/* Bytes that the page table entry at an address maps; 0 when there is none. */
+static unsigned long entry_size(unsigned long addr, unsigned long *pfn,
+				pgprot_t *prot)
+{
+	struct follow_pfnmap_args args = { .address = addr };
+	unsigned long size = 0;
+
+	mmap_read_lock(current->mm);
+	args.vma = vma_lookup(current->mm, addr);
+	if (args.vma && !follow_pfnmap_start(&args)) {
+		size = -args.addr_mask;
+		*pfn = args.pfn;
+		*prot = args.pgprot;
+		follow_pfnmap_end(&args);
+	}
+	mmap_read_unlock(current->mm);
+	return size;
+}
+
+/* Touches a page of the mapping and checks what is mapped there, and how. */
+static void expect_entry(struct kunit *test, unsigned long addr, pgoff_t pgoff,
+			 unsigned long size)
+{
+	struct vma_test *t = test->priv;
+	unsigned long pfn = 0;
+	pgprot_t prot;
+	u8 byte;
+
+	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, entry_size(addr, &pfn, &prot), size);
+	KUNIT_EXPECT_EQ(test, pfn, t->buf->pfn + pgoff);
+}
+
+#define HUGE_PAGES	(PMD_SIZE / PAGE_SIZE)
+#define BUFFER_SIZE	(2 * PMD_SIZE)
+
+/* A mapping of whole blocks, as mm places it, is mapped by huge entries. */
+static void test_huge_entries(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr = map(test, BUFFER_SIZE, RW, MAP_SHARED, 0);
+
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	expect_entry(test, addr + 5 * PAGE_SIZE, 5, t->buf->map_unit);
+	expect_entry(test, addr, 0, t->buf->map_unit);
+	expect_entry(test, addr + BUFFER_SIZE - PAGE_SIZE, 2 * HUGE_PAGES - 1,
+		     t->buf->map_unit);
+
+	/* An entry that is cut is gone, and comes back in pages. */
+	unmap(test, addr + 7 * PAGE_SIZE, PAGE_SIZE);
+	expect_entry(test, addr + 6 * PAGE_SIZE, 6, PAGE_SIZE);
+	expect_entry(test, addr + 8 * PAGE_SIZE, 8, PAGE_SIZE);
+	expect_counts(test, 2, 2);
+	unmap(test, addr, BUFFER_SIZE);
+	expect_counts(test, 0, 0);
+}
+
+/* At an address that does not suit, or less than a block, it is pages. */
+static void test_no_huge_entries(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr, odd;
+
+	addr = map(test, BUFFER_SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	odd = addr + PAGE_SIZE;
+	unmap(test, addr, BUFFER_SIZE);
+	KUNIT_ASSERT_EQ(test, vm_mmap(t->file, odd, PMD_SIZE, RW,
+				      MAP_SHARED | MAP_FIXED, 0), odd);
+	expect_entry(test, odd, 0, PAGE_SIZE);
+	expect_entry(test, odd + PMD_SIZE - PAGE_SIZE, HUGE_PAGES - 1,
+		     PAGE_SIZE);
+	unmap(test, odd, PMD_SIZE);
+
+	addr = map(test, PMD_SIZE - PAGE_SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	expect_entry(test, addr + PAGE_SIZE, 1, PAGE_SIZE);
+	unmap(test, addr, PMD_SIZE - PAGE_SIZE);
+}
+
+/* The unit that INFO reports is that of the architecture. */
+static void test_map_unit(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, t->buf->map_unit,
+			IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) ?
+			PMD_SIZE : PAGE_SIZE);
+}
+
+static int vma_test_init(struct kunit *test, u32 backing, size_t size)
 {
 	struct shmbuf_create args = {
-		.size = SIZE,
+		.size = size,
 		.backing = backing,
 		.numa_node = SHMBUF_NUMA_ANY,
 		.name = "vma_kunit",
@@ -478,7 +633,14 @@ static int vma_test_init(struct kunit *test, u32 backing)
 	err = kunit_attach_mm();
 	if (err)
 		return err;
-	t->file = shmbuf_create_file(&args);
+	t->dev = kunit_device_register(test, "shmbuf_vma_kunit");
+	if (IS_ERR(t->dev))
+		return PTR_ERR(t->dev);
+	t->file = shmbuf_create_file(&args, t->dev);
+	if (PTR_ERR(t->file) == -EOPNOTSUPP)
+		kunit_skip(test, "this kernel has no such backing");
+	if (PTR_ERR(t->file) == -ENOMEM && size > SIZE)
+		kunit_skip(test, "no two huge pages in one piece");
 	if (IS_ERR(t->file))
 		return PTR_ERR(t->file);
 	t->buf = shmbuf_of_file(t->file);
@@ -488,12 +650,27 @@ static int vma_test_init(struct kunit *test, u32 backing)
 
 static int vma_test_init_pages(struct kunit *test)
 {
-	return vma_test_init(test, SHMBUF_BACKING_PAGES);
+	return vma_test_init(test, SHMBUF_BACKING_PAGES, SIZE);
 }
 
 static int vma_test_init_contig(struct kunit *test)
 {
-	return vma_test_init(test, SHMBUF_BACKING_CONTIG);
+	return vma_test_init(test, SHMBUF_BACKING_CONTIG, SIZE);
+}
+
+static int vma_test_init_coherent(struct kunit *test)
+{
+	return vma_test_init(test, SHMBUF_BACKING_COHERENT, SIZE);
+}
+
+static int vma_test_init_stream(struct kunit *test)
+{
+	return vma_test_init(test, SHMBUF_BACKING_STREAM, SIZE);
+}
+
+static int vma_test_init_huge(struct kunit *test)
+{
+	return vma_test_init(test, SHMBUF_BACKING_CONTIG, BUFFER_SIZE);
 }
 
 static void vma_test_exit(struct kunit *test)
@@ -539,7 +716,158 @@ static struct kunit_suite shmbuf_vma_contig_suite = {
 	.test_cases = shmbuf_vma_cases,
 };
 
-kunit_test_suites(&shmbuf_vma_pages_suite, &shmbuf_vma_contig_suite);
+static struct kunit_suite shmbuf_vma_coherent_suite = {
+	.name = "shmbuf_vma_coherent",
+	.init = vma_test_init_coherent,
+	.exit = vma_test_exit,
+	.test_cases = shmbuf_vma_cases,
+};
+
+static struct kunit_suite shmbuf_vma_stream_suite = {
+	.name = "shmbuf_vma_stream",
+	.init = vma_test_init_stream,
+	.exit = vma_test_exit,
+	.test_cases = shmbuf_vma_cases,
+};
+
+static struct kunit_case shmbuf_vma_at_once_cases[] = {
+	KUNIT_CASE(test_backing_cannot_map),
+	KUNIT_CASE(test_mapped_elsewhere),
+	{}
+};
+
+static struct kunit_suite shmbuf_vma_at_once_suite = {
+	.name = "shmbuf_vma_at_once",
+	.init = vma_test_init_coherent,
+	.exit = vma_test_exit,
+	.test_cases = shmbuf_vma_at_once_cases,
+};
+
+#ifdef CONFIG_X86
+static unsigned long cache_bits(pgprot_t prot)
+{
+	return pgprot_val(prot) & _PAGE_CACHE_MASK;
+}
+
+static unsigned long kernel_cache_bits(struct kunit *test, void *vaddr)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address((unsigned long)vaddr, &level);
+
+	KUNIT_ASSERT_NOT_NULL(test, pte);
+	if (level != PG_LEVEL_4K)
+		return cache_bits(pgprot_large_2_4k(__pgprot(pte_flags(*pte))));
+	return cache_bits(__pgprot(pte_flags(*pte)));
+}
+
+/*
+ * The process and the kernel have the memory cached in the same way, over the
+ * whole buffer, and the kernel has it as before when the buffer is gone.
+ */
+static void test_cache_attribute(struct kunit *test)
+{
+	const u32 *cache = test->param_value;
+	struct shmbuf_create args = {
+		.size = 3 * PAGE_SIZE,
+		.backing = SHMBUF_BACKING_CONTIG,
+		.cache = *cache,
+		.numa_node = SHMBUF_NUMA_ANY,
+	};
+	unsigned long addr, pfn, expected;
+	struct file *file;
+	void *vaddr;
+	pgprot_t prot;
+	u8 byte;
+	int i;
+
+	expected = cache_bits(*cache == SHMBUF_CACHE_UNCACHED ?
+			      pgprot_noncached(PAGE_KERNEL) :
+			      pgprot_writecombine(PAGE_KERNEL));
+	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
+	file = shmbuf_create_file(&args, NULL);
+	if (!pat_enabled()) {
+		KUNIT_EXPECT_EQ(test, PTR_ERR(file), -EOPNOTSUPP);
+		kunit_skip(test, "this machine has no page attribute table");
+	}
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	vaddr = shmbuf_vmap(shmbuf_of_file(file));
+	addr = vm_mmap(file, 0, args.size, RW, MAP_SHARED, 0);
+	KUNIT_EXPECT_LT(test, addr, TASK_SIZE);
+	for (i = 0; i < 3 && addr < TASK_SIZE; i++) {
+		KUNIT_EXPECT_EQ(test, put_user(i + 1, (u8 __user *)addr +
+						      i * PAGE_SIZE), 0);
+		KUNIT_EXPECT_EQ(test, READ_ONCE(*(u8 *)(vaddr + i * PAGE_SIZE)),
+				i + 1);
+		KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+		KUNIT_EXPECT_EQ(test, kernel_cache_bits(test, vaddr +
+							i * PAGE_SIZE),
+				expected);
+		KUNIT_EXPECT_EQ(test, entry_size(addr + i * PAGE_SIZE, &pfn,
+						 &prot), PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, cache_bits(prot), expected);
+	}
+	vm_munmap(addr, args.size);
+	__fput_sync(file);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, kernel_cache_bits(test, vaddr +
+							i * PAGE_SIZE), 0);
+}
+#else
+/* Without a way to change the kernel's own mapping, there is only one. */
+static void test_cache_attribute(struct kunit *test)
+{
+	const u32 *cache = test->param_value;
+	struct shmbuf_create args = {
+		.size = 1,
+		.backing = SHMBUF_BACKING_CONTIG,
+		.cache = *cache,
+		.numa_node = SHMBUF_NUMA_ANY,
+	};
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, NULL)), -EOPNOTSUPP);
+}
+#endif
+
+static const u32 cache_cases[] = {
+	SHMBUF_CACHE_WRITE_COMBINE, SHMBUF_CACHE_UNCACHED
+};
+
+static void cache_desc(const u32 *cache, char *desc)
+{
+	strscpy(desc, *cache == SHMBUF_CACHE_UNCACHED ? "uncached" :
+		"write combine", KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(cache, cache_cases, cache_desc);
+
+static struct kunit_case shmbuf_vma_cache_cases[] = {
+	KUNIT_CASE_PARAM(test_cache_attribute, cache_gen_params),
+	{}
+};
+
+static struct kunit_suite shmbuf_vma_cache_suite = {
+	.name = "shmbuf_vma_cache",
+	.test_cases = shmbuf_vma_cache_cases,
+};
+
+static struct kunit_case shmbuf_vma_huge_cases[] = {
+	KUNIT_CASE(test_huge_entries),
+	KUNIT_CASE(test_no_huge_entries),
+	KUNIT_CASE(test_map_unit),
+	{}
+};
+
+static struct kunit_suite shmbuf_vma_huge_suite = {
+	.name = "shmbuf_vma_huge",
+	.init = vma_test_init_huge,
+	.exit = vma_test_exit,
+	.test_cases = shmbuf_vma_huge_cases,
+};
+
+kunit_test_suites(&shmbuf_vma_pages_suite, &shmbuf_vma_contig_suite,
+		  &shmbuf_vma_coherent_suite, &shmbuf_vma_at_once_suite,
+		  &shmbuf_vma_stream_suite, &shmbuf_vma_huge_suite,
+		  &shmbuf_vma_cache_suite);
 
 MODULE_DESCRIPTION("KUnit tests for the mappings of shmbuf");
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,7 +30,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <linux/shmbuf.h>
@@ -61,6 +61,32 @@ static int open_node(void)
 		abort();
 	return fd;
 }
+
+#if defined(__x86_64__) || defined(__i386__)
+/* UML lists the flags of the host, but its own page tables have no such bits. */
+static bool have_pat(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	bool pat = false, uml = false;
+	char line[4096];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "flags", 5))
+			pat = strstr(line, " pat ");
+		else if (strstr(line, "User Mode Linux"))
+			uml = true;
+	}
+	if (f)
+		fclose(f);
+	return pat && !uml;
+}
+#endif
+
+/* The only reason why a buffer of these may not be had. */
+#define ASSERT_NO_DMA(backing) do {					\
+	ASSERT_EQ(errno, EOPNOTSUPP);					\
+	ASSERT_GE(backing, SHMBUF_BACKING_COHERENT);			\
+} while (0)
 
 static struct shmbuf_create valid_create(void)
 {
@@ -124,11 +150,13 @@ TEST_F(node, memory_is_zeroed)
 
 	for (round = 0; round < 16; round++) {
 		c = valid_create();
-		c.backing = round % 2 ? SHMBUF_BACKING_CONTIG :
-					SHMBUF_BACKING_PAGES;
+		c.backing = round % 4;
 		/* Also sizes that are no power of two. */
 		c.size = round * page + 100;
-		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+		if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c)) {
+			ASSERT_NO_DMA(c.backing);
+			continue;
+		}
 		p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
 		ASSERT_NE(p, MAP_FAILED);
 		for (i = 0; i < c.size; i++) {
@@ -159,24 +187,49 @@ TEST_F(node, numa_node)
 	close(c.fd);
 }
 
+/* The smallest buffer: open, mmap, store, load, munmap, close. */
+TEST_F(node, single_page)
+{
+	struct shmbuf_create c = valid_create();
+	char *p;
+
+	c.size = 1;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	p = mmap(NULL, page, RW, MAP_SHARED, c.fd, 0);
+	ASSERT_NE(p, MAP_FAILED);
+	p[0] = 1;
+	p[page - 1] = 2;
+	EXPECT_EQ(p[0] + p[page - 1], 3);
+	EXPECT_EQ(munmap(p, page), 0);
+	EXPECT_EQ(mmap(NULL, page + 1, RW, MAP_SHARED, c.fd, 0), MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(close(c.fd), 0);
+}
+
 /* More in all than the machine has, one after the other: closing frees. */
 TEST_F_TIMEOUT(node, close_frees_memory, 300)
 {
 	long long total = (long long)sysconf(_SC_PHYS_PAGES) * page, done;
+	unsigned int round = 0;
 	struct shmbuf_create c;
 	char *p;
 
+	/* On a machine with very much memory that would take too long. */
+	if (total > 8LL << 30)
+		total = 8LL << 30;
 	for (done = 0; done < 2 * total; done += c.size) {
 		c = valid_create();
-		c.backing = done % 3 ? SHMBUF_BACKING_PAGES :
-				       SHMBUF_BACKING_CONTIG;
+		c.backing = round++ % 4;
 		c.size = (1 << 20) - page;
-		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+		if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c)) {
+			ASSERT_NO_DMA(c.backing);
+			continue;
+		}
 		p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
 		ASSERT_NE(p, MAP_FAILED);
 		*p = 1;
 		/* In either order. */
-		if (done % (2 * c.size)) {
+		if (round & 4) {
 			close(c.fd);
 			munmap(p, c.size);
 		} else {
@@ -246,42 +299,140 @@ TEST_F(node, huge_pages)
 	close(c.fd);
 }
 
-/* As large as can reasonably be asked for: half of the memory that is free. */
-TEST_F(node, half_of_memory)
+/* Larger than any block that the page allocator has: memory is moved away. */
+TEST_F(node, large_contiguous)
 {
 	struct shmbuf_create c = valid_create();
-	long *p;
 	size_t i;
+	char *p;
 
-	c.size = sysconf(_SC_AVPHYS_PAGES) / 2 * page;
-	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	c.backing = SHMBUF_BACKING_CONTIG;
+	c.size = (24 << 20) - page;
+	if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c) && errno == ENOMEM)
+		SKIP(return, "no 24 MiB in one piece, or no CONTIG_ALLOC");
+	EXPECT_EQ(c.size, (24 << 20) - page);
 	p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
 	ASSERT_NE(p, MAP_FAILED);
-	for (i = 0; i < c.size / sizeof(*p); i += page / sizeof(*p)) {
-		if (p[i])
-			break;
-		p[i] = i;
+	for (i = 0; i < c.size; i += page) {
+		ASSERT_EQ(p[i] | p[i + page - 1], 0);
+		p[i] = i / page;
 	}
-	for (i = 0; i < c.size / sizeof(*p); i += page / sizeof(*p)) {
-		if (p[i] != i)
-			break;
-	}
-	EXPECT_EQ(i, c.size / sizeof(*p));
+	for (i = 0; i < c.size; i += page)
+		ASSERT_EQ(p[i], (char)(i / page));
 	munmap(p, c.size);
 	close(c.fd);
 }
 
-static int drop_ipc_lock(void)
+/* Honoured or refused, and never quietly something else. */
+TEST_F(node, cache_attributes)
 {
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
+	struct shmbuf_create c;
+	struct shmbuf_info info;
+	uint32_t backing, cache;
+	bool possible;
+	char *p;
 
-	if (syscall(__NR_capget, &header, data))
+	for (backing = 0; backing <= SHMBUF_BACKING_CONTIG; backing++) {
+		for (cache = 0; cache <= SHMBUF_CACHE_DEVICE; cache++) {
+			c = valid_create();
+			c.backing = backing;
+			c.cache = cache;
+			possible = cache == SHMBUF_CACHE_CACHED;
+#if defined(__x86_64__) || defined(__i386__)
+			if (backing == SHMBUF_BACKING_CONTIG && have_pat())
+				possible = cache != SHMBUF_CACHE_DEVICE;
+#endif
+			if (!possible) {
+				EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE,
+						&c), -1);
+				EXPECT_EQ(errno, EOPNOTSUPP);
+				continue;
+			}
+			ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+			memset(&info, 0, sizeof(info));
+			EXPECT_EQ(ioctl(c.fd, SHMBUF_IOC_INFO, &info), 0);
+			EXPECT_EQ(info.cache, cache);
+			p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+			ASSERT_NE(p, MAP_FAILED);
+			memset(p, 0x5a, c.size);
+			EXPECT_EQ(pread(c.fd, &c.flags, 4, page), 4);
+			EXPECT_EQ(c.flags, 0x5a5a5a5a);
+			munmap(p, c.size);
+			close(c.fd);
+		}
+	}
+}
+
+/* A gigabyte on a machine that has little more, mapped and read to the end. */
+TEST_F_TIMEOUT(node, one_gigabyte, 120)
+{
+	const long gigabyte = 1 << 30;
+	struct shmbuf_create c = valid_create();
+	long i, sum = 0;
+	char *p, byte;
+
+	if (sysconf(_SC_AVPHYS_PAGES) < gigabyte / page + gigabyte / page / 8)
+		SKIP(return, "less than 1.125 GiB of memory are free");
+	c.size = gigabyte;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	EXPECT_EQ(c.size, gigabyte);
+	p = mmap(NULL, gigabyte, RW, MAP_SHARED, c.fd, 0);
+	ASSERT_NE(p, MAP_FAILED);
+	for (i = 0; i < gigabyte; i += page)
+		p[i] = 1;
+	for (i = 0; i < gigabyte; i += page)
+		sum += p[i];
+	EXPECT_EQ(sum, gigabyte / page);
+	EXPECT_EQ(pread(c.fd, &byte, 1, gigabyte - page), 1);
+	EXPECT_EQ(byte, 1);
+	munmap(p, gigabyte);
+	close(c.fd);
+}
+
+/* Has no capabilities, and nothing locked. */
+#define UNUSED_UID	2080374784
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC), ret;
+
+	if (fd < 0)
 		return -1;
-	data[0].effective &= ~(1U << CAP_IPC_LOCK);
-	return syscall(__NR_capset, &header, data);
+	ret = write(fd, text, strlen(text)) < 0 ? -1 : 0;
+	close(fd);
+	return ret;
+}
+
+/* How many lines of a file have all of the words; -1 if there is no file. */
+static int count_lines(const char *path, const char *a, const char *b)
+{
+	FILE *f = fopen(path, "r");
+	char line[512];
+	int n = 0;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, a) && strstr(line, b);
+	fclose(f);
+	return n;
+}
+
+/* The number after a word in a file, or -1. */
+static long read_number(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+	long n = -1;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, word, strlen(word)) &&
+		    sscanf(line + strlen(word), "%ld", &n) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return n;
 }
 
 /* Charged to the user while the buffer is there, and refunded exactly. */
@@ -291,7 +442,8 @@ TEST_F(node, memlock_limit)
 	struct shmbuf_create c, d;
 	int round;
 
-	ASSERT_EQ(drop_ipc_lock(), 0);
+	if (setuid(UNUSED_UID))
+		SKIP(return, "cannot become another user: %s", strerror(errno));
 	ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
 	for (round = 0; round < 3; round++) {
 		c = valid_create();
@@ -383,6 +535,126 @@ TEST_F(node, struct_sizes)
 	EXPECT_EQ(lowest_free_fd(), fd);
 }
 
+#define CGROUP	"/sys/fs/cgroup/"
+
+/* A memory cgroup of the test's own, which the test is in. */
+FIXTURE(cgroup) {
+	int dev;
+	char *path;
+	bool enabled;	/* the controller was not before */
+};
+
+static const char *in_folder(const char *path, const char *file)
+{
+	static char name[128];
+
+	snprintf(name, sizeof(name), "%s/%s", path, file);
+	return name;
+}
+
+FIXTURE_SETUP(cgroup)
+{
+	const char *const control = CGROUP "cgroup.subtree_control";
+
+	page = sysconf(_SC_PAGESIZE);
+	self->path = NULL;
+	self->dev = open_node();
+	if (self->dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+	if (access(CGROUP "cgroup.procs", W_OK))
+		SKIP(return, "no cgroup2 at " CGROUP " for us");
+	self->enabled = count_lines(control, "memory", "") == 0;
+	if (self->enabled && write_file(control, "+memory"))
+		SKIP(return, "no memory controller in " CGROUP);
+	ASSERT_GT(asprintf(&self->path, CGROUP "shmbuf_test.%d", getpid()), 0);
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_EQ(write_file(in_folder(self->path, "memory.max"), "16M"), 0);
+	ASSERT_EQ(write_file(in_folder(self->path, "cgroup.procs"), "0"), 0);
+}
+
+FIXTURE_TEARDOWN_PARENT(cgroup)
+{
+	if (self->path)
+		rmdir(self->path);
+	if (self->enabled)
+		write_file(CGROUP "cgroup.subtree_control", "-memory");
+	if (self->dev >= 0)
+		close(self->dev);
+}
+
+/* Charged to the memory cgroup of the creator, which also says no. */
+TEST_F(cgroup, charged)
+{
+	struct shmbuf_create c;
+	int i, n, fds[5];
+	long during;
+	uint32_t backing;
+
+	for (backing = 0; backing < 4; backing++) {
+		/* Each time the same, so it was refunded. */
+		for (i = 0; i < 20; i++) {
+			c = valid_create();
+			c.backing = backing;
+			c.size = 4 << 20;
+			if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c)) {
+				ASSERT_NO_DMA(backing);
+				break;
+			}
+			during = read_number(in_folder(self->path,
+						       "memory.current"), "");
+			EXPECT_GE(during, 4 << 20);
+			EXPECT_LT(during, 8 << 20);
+			close(c.fd);
+		}
+		/* Too much is an errno, and nobody is killed for it. */
+		for (n = 0; n < 5; n++) {
+			if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c))
+				break;
+			fds[n] = c.fd;
+		}
+		if (backing < SHMBUF_BACKING_COHERENT)
+			EXPECT_EQ(errno, ENOMEM);
+		EXPECT_LT(n, 5);
+		while (n-- > 0)
+			close(fds[n]);
+	}
+}
+
+/*
+ * Created, mapped, touched, unmapped and closed: the user may have one buffer at
+ * a time and the cgroup some hundred, so that no charge can stay behind. That
+ * no memory does is for close_frees_memory to say.
+ */
+TEST_F_TIMEOUT(cgroup, ten_thousand_cycles, 300)
+{
+	const size_t size = 16 * page;
+	struct rlimit limit = { size, size };
+	struct shmbuf_create c;
+	char *p;
+	int i;
+
+	/* Nobody else's pages count against this user. */
+	ASSERT_EQ(setuid(UNUSED_UID), 0);
+	ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	for (i = 0; i < 10000; i++) {
+		c = valid_create();
+		c.backing = i % 4;
+		c.size = size;
+		if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c)) {
+			ASSERT_NO_DMA(c.backing);
+			continue;
+		}
+		p = mmap(NULL, size, RW, MAP_SHARED, c.fd, 0);
+		ASSERT_NE(p, MAP_FAILED);
+		p[0] = p[size - 1] = 1;
+		if (i & 4)
+			close(c.fd);
+		munmap(p, size);
+		if (!(i & 4))
+			close(c.fd);
+	}
+}
+
 /* Create with one field wrong: nothing happens but the errno. */
 FIXTURE(refused) {
 	int dev;
@@ -409,6 +681,7 @@ REFUSED(size_ulong_max_less_a_page, size, (unsigned long)-4096, EINVAL);
 REFUSED(size_with_the_sign_bit, size, 1ULL << 63, EINVAL);
 REFUSED(size_more_than_memory, size, (unsigned long)-1 >> 2, ENOMEM);
 REFUSED(backing_unknown, backing, 99, EINVAL);
+REFUSED(backing_not_for_programs, backing, SHMBUF_BACKING_REGION, EOPNOTSUPP);
 REFUSED(backing_huge, backing, UINT32_MAX, EINVAL);
 REFUSED(cache_unknown, cache, 4, EINVAL);
 REFUSED(cache_impossible, cache, SHMBUF_CACHE_DEVICE, EOPNOTSUPP);
@@ -494,6 +767,17 @@ FIXTURE_VARIANT_ADD(buffer, contig) {
 	.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
 };
 
+/* Where this kernel has no DMA at all, the tests of it are skipped. */
+FIXTURE_VARIANT_ADD(buffer, coherent) {
+	.backing = SHMBUF_BACKING_COHERENT,
+	.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
+};
+
+FIXTURE_VARIANT_ADD(buffer, stream) {
+	.backing = SHMBUF_BACKING_STREAM,
+	.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
+};
+
 FIXTURE_SETUP(buffer)
 {
 	struct shmbuf_create c;
@@ -507,7 +791,11 @@ FIXTURE_SETUP(buffer)
 		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
 	c = valid_create();
 	c.backing = variant->backing;
-	ASSERT_EQ(ioctl(dev, SHMBUF_IOC_CREATE, &c), 0);
+	if (ioctl(dev, SHMBUF_IOC_CREATE, &c)) {
+		ASSERT_NO_DMA(c.backing);
+		close(dev);
+		SKIP(return, "this kernel has no memory for DMA");
+	}
 	close(dev);
 	self->fd = c.fd;
 	self->size = c.size;
@@ -550,7 +838,12 @@ TEST_F(buffer, info)
 	EXPECT_EQ(info.mappings, 1);
 	EXPECT_EQ(info.writable_mappings, 1);
 	EXPECT_EQ(info.backing, variant->backing);
-	EXPECT_EQ(info.cache, SHMBUF_CACHE_CACHED);
+	/* Coherent memory is what the architecture makes of it. */
+	if (variant->backing != SHMBUF_BACKING_COHERENT)
+		EXPECT_EQ(info.cache, SHMBUF_CACHE_CACHED);
+	/* That depends on the machine. */
+	if (variant->backing == SHMBUF_BACKING_STREAM)
+		info.capabilities &= ~SHMBUF_CAP_NEEDS_SYNC;
 	EXPECT_EQ(info.capabilities, variant->capabilities);
 	EXPECT_EQ(info.seals, 0);
 	EXPECT_STREQ((char *)info.name, "selftest");
@@ -952,6 +1245,72 @@ TEST_F(buffer, proc_maps)
 	EXPECT_TRUE(found);
 }
 
+/* The value of a line "shmbuf-KEY:" in fdinfo, or "". */
+static const char *fdinfo(int fd, const char *key)
+{
+	static char value[64];
+	char path[64], line[128], name[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "shmbuf-%63[^:]:\t%63s", name, value) == 2 &&
+		    !strcmp(name, key)) {
+			fclose(f);
+			return value;
+		}
+	}
+	if (f)
+		fclose(f);
+	return "";
+}
+
+TEST_F(buffer, fdinfo)
+{
+	static const char *const names[] = {
+		"pages", "contig", "coherent", "stream"
+	};
+	char size[32];
+
+	snprintf(size, sizeof(size), "%zu", self->size);
+	EXPECT_STREQ(fdinfo(self->fd, "size"), size);
+	EXPECT_STREQ(fdinfo(self->fd, "backing"), names[variant->backing]);
+	if (get_info(self->fd).cache == SHMBUF_CACHE_CACHED)
+		EXPECT_STREQ(fdinfo(self->fd, "cache"), "cached");
+	EXPECT_STREQ(fdinfo(self->fd, "mappings"), "1");
+	EXPECT_STREQ(fdinfo(self->fd, "writable"), "1");
+	EXPECT_STREQ(fdinfo(self->fd, "seals"), "0x0");
+	EXPECT_STREQ(fdinfo(self->fd, "sequence"), "0");
+	EXPECT_STREQ(fdinfo(self->fd, "revoked"), "0");
+	munmap(self->p, self->size);
+	self->p = MAP_FAILED;
+	EXPECT_STREQ(fdinfo(self->fd, "mappings"), "0");
+	EXPECT_STREQ(fdinfo(self->fd, "writable"), "0");
+}
+
+#define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
+
+/* The list has the buffer while it is there. */
+TEST_F(buffer, debugfs)
+{
+	char ino[32];
+	struct stat st;
+
+	ASSERT_EQ(fstat(self->fd, &st), 0);
+	snprintf(ino, sizeof(ino), "ino=%lu ", (unsigned long)st.st_ino);
+	if (count_lines(BUFFERS, "", "") < 0)
+		SKIP(return, BUFFERS ": %s", strerror(errno));
+	EXPECT_EQ(count_lines(BUFFERS, ino, " mappings=1 writable=1 "), 1);
+	EXPECT_EQ(count_lines(BUFFERS, ino, " name=selftest\n"), 1);
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(count_lines(BUFFERS, ino, ""), 1);
+	munmap(self->p, self->size);
+	self->p = MAP_FAILED;
+	EXPECT_EQ(count_lines(BUFFERS, ino, ""), 0);
+}
+
 static int add_seals(int fd, uint32_t seals)
 {
 	struct shmbuf_seal arg = { .seals = seals };
@@ -1063,7 +1422,13 @@ TEST_F(buffer, seal_waits_for_pins)
 	if (ring < 0)
 		SKIP(return, "io_uring_setup: %s", strerror(errno));
 	if (!(variant->capabilities & SHMBUF_CAP_PINNABLE)) {
+		EXPECT_EQ(syscall(__NR_io_uring_register, ring,
+				  IORING_REGISTER_BUFFERS, &iov, 1), -1);
 		close(ring);
+		munmap(self->p, self->size);
+		self->p = MAP_FAILED;
+		EXPECT_EQ(add_seals(self->fd, SHMBUF_SEAL_WRITE),
+			  SHMBUF_SEAL_WRITE);
 		return;
 	}
 	ASSERT_EQ(syscall(__NR_io_uring_register, ring,
@@ -1082,6 +1447,53 @@ TEST_F(buffer, seal_waits_for_pins)
 		usleep(10000);
 	}
 	EXPECT_EQ(get_info(self->fd).seals, SHMBUF_SEAL_WRITE);
+}
+
+static int sync_range(int fd, uint64_t offset, uint64_t length,
+		      uint32_t direction, uint32_t phase)
+{
+	struct shmbuf_sync arg = {
+		.offset = offset,
+		.length = length,
+		.direction = direction,
+		.phase = phase,
+	};
+
+	return ioctl(fd, SHMBUF_IOC_SYNC, &arg);
+}
+
+#define EXPECT_NO_SYNC(...) do {					\
+	EXPECT_EQ(sync_range(__VA_ARGS__), -1);				\
+	EXPECT_EQ(errno, EINVAL);					\
+} while (0)
+
+/* Works on every buffer, does something on few, and nothing outside. */
+TEST_F(buffer, sync_ranges)
+{
+	const uint32_t both = SHMBUF_SYNC_READ | SHMBUF_SYNC_WRITE;
+	int fd = self->fd;
+
+	EXPECT_EQ(sizeof(struct shmbuf_sync), SHMBUF_SYNC_SIZE_VER0);
+	EXPECT_EQ(sync_range(fd, 0, self->size, both, SHMBUF_SYNC_BEGIN), 0);
+	strcpy(self->p + page, "synced");
+	EXPECT_EQ(sync_range(fd, 0, self->size, both, SHMBUF_SYNC_END), 0);
+	EXPECT_EQ(sync_range(fd, page, 7, SHMBUF_SYNC_READ, SHMBUF_SYNC_BEGIN),
+		  0);
+	EXPECT_STREQ(self->p + page, "synced");
+	EXPECT_EQ(sync_range(fd, page, 7, SHMBUF_SYNC_READ, SHMBUF_SYNC_END),
+		  0);
+	EXPECT_EQ(sync_range(fd, self->size, 0, both, SHMBUF_SYNC_END), 0);
+
+	EXPECT_NO_SYNC(fd, self->size, 1, both, SHMBUF_SYNC_END);
+	EXPECT_NO_SYNC(fd, self->size + 1, 0, both, SHMBUF_SYNC_END);
+	EXPECT_NO_SYNC(fd, 1, self->size, both, SHMBUF_SYNC_END);
+	EXPECT_NO_SYNC(fd, UINT64_MAX, 2, both, SHMBUF_SYNC_END);
+	EXPECT_NO_SYNC(fd, 2, UINT64_MAX, both, SHMBUF_SYNC_END);
+	EXPECT_NO_SYNC(fd, 0, 1, 0, SHMBUF_SYNC_END);
+	EXPECT_NO_SYNC(fd, 0, 1, 4, SHMBUF_SYNC_END);
+	EXPECT_NO_SYNC(fd, 0, 1, both, 2);
+	EXPECT_EQ(ioctl(fd, SHMBUF_IOC_SYNC, NULL), -1);
+	EXPECT_EQ(errno, EFAULT);
 }
 
 static int is_ready(int fd)
@@ -1150,48 +1562,6 @@ TEST_F(buffer, notify_arguments)
 	EXPECT_EQ(get_info(self->fd).sequence, 0);
 }
 
-/* Two processes, one signals, one sleeps in epoll: every signal is counted. */
-TEST_F(buffer, no_signal_is_lost)
-{
-	const long signals = 100000;
-	struct epoll_event event = { .events = EPOLLIN };
-	long seen = 0, wakeups = 0, n;
-	int ep, status;
-	char path[64];
-	pid_t pid;
-	int own;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
-	own = open(path, O_RDWR | O_CLOEXEC);
-	ASSERT_GE(own, 0);
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	ASSERT_GE(ep, 0);
-	ASSERT_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, own, &event), 0);
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		for (n = 0; n < signals; n++) {
-			if (signal_buffer(self->fd) != n + 1)
-				_exit(1);
-		}
-		_exit(0);
-	}
-	while (seen < signals) {
-		ASSERT_EQ(epoll_wait(ep, &event, 1, 10000), 1);
-		n = ack(own);
-		ASSERT_GT(n, 0);
-		seen += n;
-		wakeups++;
-	}
-	EXPECT_EQ(seen, signals);
-	EXPECT_GT(wakeups, 0);
-	EXPECT_EQ(ack(own), 0);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT_EQ(status, 0);
-	close(ep);
-	close(own);
-}
-
 /*
  * What needs get_user_pages() on the mapping: works on pages, and fails with
  * the documented errno on page frame numbers.
@@ -1231,6 +1601,44 @@ TEST_F(buffer, vmsplice)
 	close(fds[1]);
 }
 
+/* A debugger sees the mapping of its child, whatever is behind it. */
+TEST_F(buffer, ptrace)
+{
+	bool works = variant->capabilities & SHMBUF_CAP_PINNABLE;
+	int status;
+	pid_t pid;
+	long word;
+
+#if defined(__x86_64__) || defined(__i386__)
+	works |= have_pat();	/* not UML, whose kernel cannot */
+#endif
+	strcpy(self->p + page, "debuggee");
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(strcmp(self->p + page + 8, "poked"));
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	ASSERT_TRUE(WIFSTOPPED(status));
+	errno = 0;
+	word = ptrace(PTRACE_PEEKDATA, pid, self->p + page, NULL);
+	if (works || !errno) {
+		EXPECT_EQ(errno, 0);
+		EXPECT_EQ(memcmp(&word, "debuggee", sizeof(word)), 0);
+		memcpy(&word, "poked\0\0", sizeof(word));
+		EXPECT_EQ(ptrace(PTRACE_POKEDATA, pid, self->p + page + 8,
+				 word), 0);
+	} else {
+		EXPECT_EQ(errno, EIO);
+		strcpy(self->p + page + 8, "poked");
+	}
+	ASSERT_EQ(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+}
+
 /* Registering pins the pages for as long as the ring lives. */
 TEST_F(buffer, io_uring_fixed_buffer)
 {
@@ -1256,36 +1664,6 @@ TEST_F(buffer, futex)
 		EXPECT_EQ(ret, -1);
 		EXPECT_EQ(errno, EFAULT);
 	}
-}
-
-/* Two processes count up under one mutex in the buffer, and lose nothing. */
-TEST_F(buffer, process_shared_mutex)
-{
-	struct {
-		pthread_mutex_t mutex;
-		int count;
-	} *shared = (void *)self->p;
-	pthread_mutexattr_t attr;
-	int i, status;
-	pid_t pid;
-
-	if (!(variant->capabilities & SHMBUF_CAP_FUTEX))
-		return;
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	ASSERT_EQ(pthread_mutex_init(&shared->mutex, &attr), 0);
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	for (i = 0; i < 20000; i++) {
-		pthread_mutex_lock(&shared->mutex);
-		shared->count++;
-		pthread_mutex_unlock(&shared->mutex);
-	}
-	if (!pid)
-		_exit(0);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT_EQ(status, 0);
-	EXPECT_EQ(shared->count, 40000);
 }
 
 /* What was written is still there after the cache was dropped. */
@@ -1353,6 +1731,152 @@ TEST_F(buffer, splice)
 	EXPECT_STREQ(self->p, "back");
 	close(fds[0]);
 	close(fds[1]);
+}
+
+/* Two processes count up under one mutex in the buffer, and lose nothing. */
+TEST_F(node, process_shared_mutex)
+{
+	struct {
+		pthread_mutex_t mutex;
+		int count;
+	} *shared;
+	struct shmbuf_create c = valid_create();
+	pthread_mutexattr_t attr;
+	int i, status;
+	pid_t pid;
+
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	shared = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+	ASSERT_NE(shared, MAP_FAILED);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	ASSERT_EQ(pthread_mutex_init(&shared->mutex, &attr), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	for (i = 0; i < 20000; i++) {
+		pthread_mutex_lock(&shared->mutex);
+		shared->count++;
+		pthread_mutex_unlock(&shared->mutex);
+	}
+	if (!pid)
+		_exit(0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(shared->count, 40000);
+	munmap(shared, c.size);
+	close(c.fd);
+}
+
+/* Two processes, one signals, one sleeps in epoll: every signal is counted. */
+TEST_F_TIMEOUT(node, no_signal_is_lost, 120)
+{
+	const long signals = 100000;
+	struct epoll_event event = { .events = EPOLLIN };
+	struct shmbuf_create c = valid_create();
+	long seen = 0, wakeups = 0, n;
+	int ep, status;
+	char path[64];
+	pid_t pid;
+	int own;
+
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", c.fd);
+	own = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(own, 0);
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	ASSERT_GE(ep, 0);
+	ASSERT_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, own, &event), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		for (n = 0; n < signals; n++) {
+			if (signal_buffer(c.fd) != n + 1)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	while (seen < signals) {
+		ASSERT_EQ(epoll_wait(ep, &event, 1, 10000), 1);
+		n = ack(own);
+		ASSERT_GT(n, 0);
+		seen += n;
+		wakeups++;
+	}
+	EXPECT_EQ(seen, signals);
+	EXPECT_GT(wakeups, 0);
+	EXPECT_EQ(ack(own), 0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	close(ep);
+	close(own);
+	close(c.fd);
+}
+
+#define TRACING	"/sys/kernel/tracing/instances/"
+
+/* A trace of the test's own, in which only the driver's events are. */
+FIXTURE(trace) {
+	int dev;
+	char *path;
+};
+
+FIXTURE_SETUP(trace)
+{
+	page = sysconf(_SC_PAGESIZE);
+	self->path = NULL;
+	self->dev = open_node();
+	if (self->dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+	if (access(TRACING, W_OK))
+		SKIP(return, "no " TRACING " for us");
+	ASSERT_GT(asprintf(&self->path, TRACING "shmbuf_test.%d", getpid()), 0);
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_EQ(write_file(in_folder(self->path, "events/shmbuf/enable"), "1"),
+		  0);
+}
+
+FIXTURE_TEARDOWN_PARENT(trace)
+{
+	if (self->path)
+		rmdir(self->path);
+	if (self->dev >= 0)
+		close(self->dev);
+}
+
+/* Each thing that happens to a buffer leaves its line. */
+TEST_F(trace, events)
+{
+	const char *trace = in_folder(self->path, "trace");
+	struct shmbuf_create c;
+	uint32_t backing;
+	char ino[32], *p;
+	struct stat st;
+
+	for (backing = 0; backing < 4; backing++) {
+		c = valid_create();
+		c.backing = backing;
+		if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c)) {
+			ASSERT_NO_DMA(backing);
+			continue;
+		}
+		ASSERT_EQ(fstat(c.fd, &st), 0);
+		snprintf(ino, sizeof(ino), "ino=%lu ", (unsigned long)st.st_ino);
+		p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+		ASSERT_NE(p, MAP_FAILED);
+		*p = 1;
+		munmap(p, c.size);
+		close(c.fd);
+
+		EXPECT_EQ(count_lines(trace, ino, "shmbuf_create: "), 1);
+		EXPECT_EQ(count_lines(trace, ino, "shmbuf_map: "), 1);
+		EXPECT_EQ(count_lines(trace, ino, "mappings=1 writable=1"), 1);
+		EXPECT_EQ(count_lines(trace, ino, "shmbuf_unmap: "), 1);
+		EXPECT_EQ(count_lines(trace, ino, "shmbuf_free: "), 1);
+		/* The driver itself answers those for page frame numbers. */
+		EXPECT_EQ(count_lines(trace, ino, "shmbuf_fault: "),
+			  backing == SHMBUF_BACKING_CONTIG ||
+			  backing == SHMBUF_BACKING_STREAM);
+	}
 }
 
 TEST_HARNESS_MAIN

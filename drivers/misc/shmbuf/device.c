@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of a device, which goes away with it.
+ *
+ * Whoever touches it holds the invalidate lock of the mapping and looks whether
+ * the buffer is revoked. User memory must not be accessed under that lock, which
+ * page faults take, so copies go through a page in between.
+ */
+
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/fs.h>
+#include <linux/iosys-map.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/numa.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "shmbuf.h"
+
+/**
+ * shmbuf_can_dma() - can the DMA API have memory for a device on a node?
+ * @dev: the device, or NULL
+ * @numa_node: the node, or NUMA_NO_NODE; the API itself asks nobody but the
+ *	device for one
+ *
+ * Context: Any.
+ * Return: whether it makes sense to ask for it.
+ */
+bool shmbuf_can_dma(struct device *dev, int numa_node)
+{
+	if (!dev || !dev->coherent_dma_mask)
+		return false;
+	return numa_node == NUMA_NO_NODE || numa_node == dev_to_node(dev);
+}
+
+static int transfer(struct shmbuf *buf, loff_t pos, void *bounce, size_t len,
+		    bool write)
+{
+	struct iosys_map map;
+	int err = -ENODEV;
+
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (!buf->revoked) {
+		err = 0;
+		if (buf->iomem)
+			iosys_map_set_vaddr_iomem(&map, buf->iomem);
+		else
+			iosys_map_set_vaddr(&map, buf->vaddr);
+		if (write)
+			iosys_map_memcpy_to(&map, pos, bounce, len);
+		else
+			iosys_map_memcpy_from(bounce, &map, pos, len);
+	}
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+	return err;
+}
+
+/**
+ * shmbuf_device_copy() - ->copy() of the backings that are of a device
+ * @buf: the buffer
+ * @pos: where in the buffer
+ * @iter: where else, and in which direction
+ *
+ * Context: Process context, may sleep and fault.
+ * Return: the bytes copied, -EFAULT, -ENOMEM, or -ENODEV when the buffer is
+ *	revoked.
+ */
+ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
+			   struct iov_iter *iter)
+{
+	void *bounce __free(kfree) = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	size_t len, copied, done = 0;
+	int err;
+
+	if (!bounce)
+		return -ENOMEM;
+	do {
+		len = min(iov_iter_count(iter), PAGE_SIZE);
+		if (iov_iter_rw(iter) == ITER_DEST) {
+			err = transfer(buf, pos + done, bounce, len, false);
+			if (err)
+				break;
+			copied = copy_to_iter(bounce, len, iter);
+		} else {
+			copied = copy_from_iter(bounce, len, iter);
+			err = transfer(buf, pos + done, bounce, copied, true);
+			if (err)
+				break;
+		}
+		done += copied;
+		cond_resched();
+	} while (copied == len && iov_iter_count(iter) &&
+		 !fatal_signal_pending(current));
+	return done ?: err ?: -EFAULT;
+}
+
+/**
+ * shmbuf_sync() - hand a range of a buffer over, to the CPU or to the device
+ * @buf: the buffer
+ * @offset: where the range begins, in bytes
+ * @len: its length in bytes; it has been checked to be inside the buffer
+ * @dir: in which direction data go, seen from the device
+ * @end: to the device, after the CPU; else to the CPU, before it
+ *
+ * Where the backing, or the machine, has no need of it, this does nothing.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENODEV when the buffer is revoked.
+ */
+int shmbuf_sync(struct shmbuf *buf, size_t offset, size_t len,
+		enum dma_data_direction dir, bool end)
+{
+	int err = -ENODEV;
+
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (!buf->revoked) {
+		err = 0;
+		if (len && buf->ops->sync)
+			buf->ops->sync(buf, offset, len, dir, end);
+	}
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_sync);

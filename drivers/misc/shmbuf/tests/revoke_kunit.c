@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests for revocation: whoever has a buffer loses it, at every door, also
+ * when it happens while they are in the middle of it.
+ */
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/cred.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include "../shmbuf.h"
+
+#define PAGES		32
+#define SIZE		(PAGES * PAGE_SIZE)
+#define RW		(PROT_READ | PROT_WRITE)
+
+struct revoke_test {
+	struct file *file;
+	struct shmbuf *buf;
+	struct device *dev;
+};
+
+static struct file *create(u32 backing, struct device *dev)
+{
+	struct shmbuf_create args = {
+		.size = SIZE,
+		.backing = backing,
+		.numa_node = SHMBUF_NUMA_ANY,
+		.name = "revoke_kunit",
+	};
+
+	return shmbuf_create_file(&args, dev);
+}
+
+static unsigned long map_all(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	unsigned long addr = vm_mmap(t->file, 0, SIZE, RW, MAP_SHARED, 0);
+
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	return addr;
+}
+
+/* The first byte of a page of the mapping, or an errno. */
+static int touch(unsigned long addr, int page)
+{
+	u8 byte;
+
+	return get_user(byte, (u8 __user *)addr + page * PAGE_SIZE) ?: byte;
+}
+
+/* What was mapped is not, what was not yet will not be, and counts stay right. */
+static void test_mapping_is_zapped(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	unsigned long addr = map_all(test);
+	int i;
+
+	for (i = 0; i < PAGES / 2; i++)
+		KUNIT_EXPECT_EQ(test, touch(addr, i), 0);
+	shmbuf_revoke(t->buf);
+	for (i = 0; i < PAGES; i++)
+		KUNIT_EXPECT_EQ(test, touch(addr, i), -EFAULT);
+	KUNIT_EXPECT_EQ(test, put_user(1, (u8 __user *)addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, t->buf->mappings, 1);
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
+	KUNIT_EXPECT_EQ(test, t->buf->mappings, 0);
+	KUNIT_EXPECT_EQ(test, t->buf->writable_mappings, 0);
+}
+
+/* It is the fault handlers that say no, each of them. */
+static void test_faults(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	unsigned long addr = map_all(test);
+	struct vm_area_struct *vma;
+
+	shmbuf_revoke(t->buf);
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	if (vma) {
+		struct vm_fault vmf = { .vma = vma, .address = addr };
+
+		/* Without a handler mm itself says SIGBUS. */
+		if (t->buf->ops->mapping != SHMBUF_MAP_AT_ONCE)
+			KUNIT_EXPECT_EQ(test, vma->vm_ops->fault(&vmf),
+					VM_FAULT_SIGBUS);
+		else
+			KUNIT_EXPECT_NULL(test, vma->vm_ops->fault);
+	}
+	mmap_read_unlock(current->mm);
+}
+
+/* Nobody gets in by another way. */
+static void test_every_door(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	struct file *file;
+	loff_t pos = 0;
+	u8 byte = 1;
+
+	shmbuf_revoke(t->buf);
+	KUNIT_EXPECT_EQ(test, vm_mmap(t->file, 0, SIZE, RW, MAP_SHARED, 0),
+			(unsigned long)-ENODEV);
+	KUNIT_EXPECT_EQ(test, vm_mmap(t->file, 0, SIZE, PROT_READ, MAP_SHARED,
+				      0), (unsigned long)-ENODEV);
+	KUNIT_EXPECT_EQ(test, kernel_read(t->file, &byte, 1, &pos), -ENODEV);
+	KUNIT_EXPECT_EQ(test, kernel_write(t->file, &byte, 1, &pos), -ENODEV);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(t->buf, SHMBUF_SEAL_WRITE), -ENODEV);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(t->buf, 0, 1, DMA_FROM_DEVICE, false),
+			-ENODEV);
+	file = dentry_open(&t->file->f_path, O_RDONLY, current_cred());
+	KUNIT_EXPECT_EQ(test, PTR_ERR(file), -ENODEV);
+	if (!IS_ERR(file))
+		__fput_sync(file);
+}
+
+/* Who waits is told, after the signals that came before. */
+static void test_hang_up(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+
+	KUNIT_EXPECT_FALSE(test, vfs_poll(t->file, NULL) & EPOLLHUP);
+	shmbuf_signal(t->buf);
+	shmbuf_revoke(t->buf);
+	KUNIT_EXPECT_EQ(test, vfs_poll(t->file, NULL),
+			EPOLLHUP | EPOLLIN | EPOLLRDNORM);
+}
+
+/* Revoked between ->mmap_prepare() and ->mapped(): no mapping. */
+static int prepare_then_revoke(struct vm_area_desc *desc)
+{
+	int err = shmbuf_mmap_prepare(desc);
+
+	shmbuf_revoke(shmbuf_of_file(desc->file));
+	return err;
+}
+
+static void test_revoked_while_mapping(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	const struct file_operations *real = t->file->f_op;
+	struct file_operations revoking = *real;
+	unsigned long addr;
+
+	revoking.mmap_prepare = prepare_then_revoke;
+	t->file->f_op = &revoking;
+	addr = vm_mmap(t->file, 0, SIZE, RW, MAP_SHARED, 0);
+	t->file->f_op = real;
+	KUNIT_EXPECT_EQ(test, addr, (unsigned long)-ENODEV);
+	KUNIT_EXPECT_EQ(test, t->buf->mappings, 0);
+}
+
+/*
+ * The memory of a device is freed while processes still have the buffer; of
+ * other memory the kernel's own address is good for as long as its reference.
+ */
+static void test_kernel_address(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	u8 *vaddr = shmbuf_vmap(t->buf);
+
+	KUNIT_ASSERT_NOT_NULL(test, vaddr);
+	vaddr[SIZE - 1] = 0x5a;
+	shmbuf_revoke(t->buf);
+	if (t->buf->ops->of_device)
+		KUNIT_EXPECT_NULL(test, t->buf->vaddr);
+	else
+		KUNIT_EXPECT_EQ(test, vaddr[SIZE - 1], 0x5a);
+	/* But there will be no other. */
+	KUNIT_EXPECT_NULL(test, shmbuf_vmap(t->buf));
+}
+
+/* The second time changes nothing. */
+static void test_twice(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	unsigned long addr = map_all(test);
+
+	shmbuf_revoke(t->buf);
+	shmbuf_revoke(t->buf);
+	KUNIT_EXPECT_EQ(test, touch(addr, 0), -EFAULT);
+}
+
+struct revoker {
+	struct shmbuf *buf;
+	struct completion done;
+};
+
+static int revoke_in_thread(void *data)
+{
+	struct revoker *revoker = data;
+
+	shmbuf_revoke(revoker->buf);
+	complete(&revoker->done);
+	return 0;
+}
+
+/* A fault that holds what a fault holds is waited for, and then undone. */
+static void test_waits_for_a_fault(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	struct address_space *mapping = t->file->f_mapping;
+	bool folios = t->buf->ops->mapping == SHMBUF_MAP_FOLIOS;
+	struct folio *folio = NULL;
+	struct revoker *revoker;
+	struct task_struct *task;
+
+	revoker = kunit_kzalloc(test, sizeof(*revoker), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, revoker);
+	revoker->buf = t->buf;
+	init_completion(&revoker->done);
+	if (folios) {
+		folio = filemap_lock_folio(mapping, PAGES - 1);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	} else {
+		filemap_invalidate_lock_shared(mapping);
+	}
+	task = kthread_run(revoke_in_thread, revoker, "shmbuf_revoker");
+	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&revoker->done,
+							  HZ / 10), 0);
+	if (folios) {
+		folio_unlock(folio);
+		folio_put(folio);
+	} else {
+		filemap_invalidate_unlock_shared(mapping);
+	}
+	if (!IS_ERR(task))
+		wait_for_completion(&revoker->done);
+	KUNIT_EXPECT_TRUE(test, t->buf->revoked);
+}
+
+struct toucher {
+	struct mm_struct *mm;
+	unsigned long addr;
+	int page;
+	struct completion done;
+};
+
+/* Faults on one page after the other, until one is refused. */
+static int touch_until_revoked(void *data)
+{
+	struct toucher *toucher = data;
+	int page;
+
+	kthread_use_mm(toucher->mm);
+	for (page = 0; page < PAGES; page++) {
+		WRITE_ONCE(toucher->page, page);
+		if (touch(toucher->addr, page))
+			break;
+	}
+	kthread_unuse_mm(toucher->mm);
+	complete(&toucher->done);
+	return 0;
+}
+
+/* Faults on another processor race with the revocation: none leaves an entry. */
+static void test_race_with_faults(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	u32 backing = t->buf->backing;
+	struct toucher *toucher;
+	struct task_struct *task;
+	int round, page;
+
+	toucher = kunit_kzalloc(test, sizeof(*toucher), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, toucher);
+	for (round = 0; round < PAGES; round++) {
+		init_completion(&toucher->done);
+		toucher->mm = current->mm;
+		toucher->addr = map_all(test);
+		toucher->page = 0;
+		task = kthread_run(touch_until_revoked, toucher,
+				   "shmbuf_toucher");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		while (READ_ONCE(toucher->page) < round &&
+		       !completion_done(&toucher->done))
+			cond_resched();
+		shmbuf_revoke(t->buf);
+		for (page = 0; page < PAGES; page++)
+			KUNIT_EXPECT_EQ(test, touch(toucher->addr, page),
+					-EFAULT);
+		wait_for_completion(&toucher->done);
+		for (page = 0; page < PAGES; page++)
+			KUNIT_EXPECT_EQ(test, touch(toucher->addr, page),
+					-EFAULT);
+		KUNIT_ASSERT_EQ(test, vm_munmap(toucher->addr, SIZE), 0);
+		KUNIT_EXPECT_EQ(test, t->buf->mappings, 0);
+
+		__fput_sync(t->file);
+		t->file = create(backing, t->dev);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(t->file));
+		t->buf = shmbuf_of_file(t->file);
+	}
+}
+
+static int revoke_test_init(struct kunit *test, u32 backing)
+{
+	struct revoke_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	err = kunit_attach_mm();
+	if (err)
+		return err;
+	t->dev = kunit_device_register(test, "shmbuf_revoke_kunit");
+	if (IS_ERR(t->dev))
+		return PTR_ERR(t->dev);
+	t->file = create(backing, t->dev);
+	if (PTR_ERR(t->file) == -EOPNOTSUPP)
+		kunit_skip(test, "this kernel has no such backing");
+	if (IS_ERR(t->file))
+		return PTR_ERR(t->file);
+	t->buf = shmbuf_of_file(t->file);
+	test->priv = t;
+	return 0;
+}
+
+static int revoke_test_init_pages(struct kunit *test)
+{
+	return revoke_test_init(test, SHMBUF_BACKING_PAGES);
+}
+
+static int revoke_test_init_contig(struct kunit *test)
+{
+	return revoke_test_init(test, SHMBUF_BACKING_CONTIG);
+}
+
+static int revoke_test_init_coherent(struct kunit *test)
+{
+	return revoke_test_init(test, SHMBUF_BACKING_COHERENT);
+}
+
+static int revoke_test_init_stream(struct kunit *test)
+{
+	return revoke_test_init(test, SHMBUF_BACKING_STREAM);
+}
+
+static void revoke_test_exit(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+
+	if (t && !IS_ERR(t->file))
+		__fput_sync(t->file);
+}
+
+static struct kunit_case shmbuf_revoke_cases[] = {
+	KUNIT_CASE(test_mapping_is_zapped),
+	KUNIT_CASE(test_faults),
+	KUNIT_CASE(test_every_door),
+	KUNIT_CASE(test_hang_up),
+	KUNIT_CASE(test_revoked_while_mapping),
+	KUNIT_CASE(test_kernel_address),
+	KUNIT_CASE(test_twice),
+	KUNIT_CASE(test_waits_for_a_fault),
+	KUNIT_CASE(test_race_with_faults),
+	{}
+};
+
+static struct kunit_suite shmbuf_revoke_pages_suite = {
+	.name = "shmbuf_revoke_pages",
+	.init = revoke_test_init_pages,
+	.exit = revoke_test_exit,
+	.test_cases = shmbuf_revoke_cases,
+};
+
+static struct kunit_suite shmbuf_revoke_contig_suite = {
+	.name = "shmbuf_revoke_contig",
+	.init = revoke_test_init_contig,
+	.exit = revoke_test_exit,
+	.test_cases = shmbuf_revoke_cases,
+};
+
+static struct kunit_suite shmbuf_revoke_coherent_suite = {
+	.name = "shmbuf_revoke_coherent",
+	.init = revoke_test_init_coherent,
+	.exit = revoke_test_exit,
+	.test_cases = shmbuf_revoke_cases,
+};
+
+static struct kunit_suite shmbuf_revoke_stream_suite = {
+	.name = "shmbuf_revoke_stream",
+	.init = revoke_test_init_stream,
+	.exit = revoke_test_exit,
+	.test_cases = shmbuf_revoke_cases,
+};
+
+kunit_test_suites(&shmbuf_revoke_pages_suite, &shmbuf_revoke_contig_suite,
+		  &shmbuf_revoke_coherent_suite, &shmbuf_revoke_stream_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the revocation of shmbuf");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Every test that a row of kunit/ROWS.md names has run and passed.
+
+usage: rows.py ROWS.md KUNIT-LOG SELFTEST-LOG
+"""
+
+import re
+import sys
+
+
+def lines(path):
+    with open(path, errors="replace") as f:
+        for line in f:
+            yield re.sub(r"^\[ *\d+\.\d+\] ?", "", line.rstrip("\r\n"))
+
+
+def kunit_passed(path):
+    suite = None
+    for line in lines(path):
+        if m := re.match(r"    # Subtest: (\S+)$", line):
+            suite = m[1]
+        elif m := re.match(r"    ok \d+ (\S+)(.*)$", line):
+            if "# SKIP" not in m[2]:
+                yield f"{suite}.{m[1]}"
+
+
+def selftests_passed(path):
+    for line in lines(path):
+        if (m := re.match(r"ok \d+ (\S+)(.*)$", line)) and "# SKIP" not in m[2]:
+            yield m[1]
+
+
+def main(rows, kunit, selftests):
+    passed = set(kunit_passed(kunit)) | set(selftests_passed(selftests))
+    bad = named = 0
+    for line in lines(rows):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not re.fullmatch(r"[A-E]\d", cells[0]):
+            continue
+        elsewhere = re.compile(r"\*`[^`]+`\*")
+        tests = re.findall(r"`([^`]+)`", elsewhere.sub("", cells[-1]))
+        missing = [test for test in tests if test not in passed]
+        named += len(tests)
+        if missing or not tests:
+            bad += 1
+            print(f"{cells[0]}: did not pass: {' '.join(missing) or 'no test named'}")
+    print(f"{named} tests named, {bad} rows without")
+    return bad or not named
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    sys.exit(1 if main(*sys.argv[1:]) else 0)
