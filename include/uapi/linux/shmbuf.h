@@ -185,10 +185,11 @@ struct shmbuf_notify {
  * @phase: in: %SHMBUF_SYNC_BEGIN or %SHMBUF_SYNC_END
  *
  * Hands a range of the buffer over to the program, and back to the device. Used
- * on the file of a buffer, also one that is only open for reading. Only the range
- * is touched, extended to whole cache lines; what others have stored there and
- * not yet handed over may be lost. A program calls it around its accesses to a buffer with %SHMBUF_CAP_NEEDS_SYNC; for other buffers
- * it does nothing and succeeds.
+ * on the file of a buffer, also one that is only open for reading. Only the
+ * range is touched, extended to whole cache lines; what others have stored there
+ * and not yet handed over may be lost. A program calls it around its accesses
+ * to a buffer with %SHMBUF_CAP_NEEDS_SYNC; for other buffers it does nothing and
+ * succeeds.
  *
  * Return: 0 on success, or -1 with errno set to one of
  * * ``EINVAL``: the range is not inside the buffer, or @direction or @phase has

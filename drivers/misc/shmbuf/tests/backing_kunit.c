@@ -320,6 +320,28 @@ static void test_sync_range(struct kunit *test)
 	kunit_deactivate_static_stub(test, shmbuf_stream_sync);
 }
 
+/* A sealed buffer is in memory, where no SYNC of a reader can undo it. */
+static void test_seal_writes_back(struct kunit *test)
+{
+	struct file *file = create_file(test, SHMBUF_BACKING_STREAM,
+					3 * PAGE_SIZE);
+	struct shmbuf *buf = shmbuf_of_file(file);
+
+	synced.calls = 0;
+	kunit_activate_static_stub(test, shmbuf_stream_sync, record_sync);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_SEAL), 0);
+	KUNIT_EXPECT_EQ(test, synced.calls, 0);
+	file = create_file(test, SHMBUF_BACKING_STREAM, 3 * PAGE_SIZE);
+	buf = shmbuf_of_file(file);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, synced.calls, 1);
+	KUNIT_EXPECT_EQ(test, synced.offset, 0);
+	KUNIT_EXPECT_EQ(test, synced.len, 3 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, synced.dir, DMA_TO_DEVICE);
+	KUNIT_EXPECT_TRUE(test, synced.end);
+	kunit_deactivate_static_stub(test, shmbuf_stream_sync);
+}
+
 /* The device can reach what the process sees. */
 static void test_dma_address(struct kunit *test)
 {
@@ -365,6 +387,7 @@ static struct kunit_case shmbuf_backing_cases[] = {
 	KUNIT_CASE_PARAM(test_dma_refusals, dma_gen_params),
 #ifdef CONFIG_HAS_DMA
 	KUNIT_CASE(test_sync_range),
+	KUNIT_CASE(test_seal_writes_back),
 	KUNIT_CASE(test_dma_address),
 #endif
 	KUNIT_CASE(test_device_is_held),

@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
@@ -25,8 +26,8 @@
 
 #include "../shmbuf.h"
 
-#define ORDER		2
-#define PAGES		(1 << ORDER)
+#define PAGES		4
+#define ORDER		ilog2(PAGES)
 #define SIZE		(PAGES * PAGE_SIZE)
 #define RW		(PROT_READ | PROT_WRITE)
 #define IO_FLAGS	(VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP)

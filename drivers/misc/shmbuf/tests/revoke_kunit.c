@@ -6,6 +6,7 @@
 
 #include <kunit/device.h>
 #include <kunit/test.h>
+#include <linux/capability.h>
 #include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/device.h>
@@ -19,7 +20,9 @@
 #include <linux/pagemap.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/sched/user.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
 
 #include "../shmbuf.h"
 
@@ -33,10 +36,10 @@ struct revoke_test {
 	struct device *dev;
 };
 
-static struct file *create(u32 backing, struct device *dev)
+static struct file *create(u32 backing, size_t size, struct device *dev)
 {
 	struct shmbuf_create args = {
-		.size = SIZE,
+		.size = size,
 		.backing = backing,
 		.numa_node = SHMBUF_NUMA_ANY,
 		.name = "revoke_kunit",
@@ -79,6 +82,30 @@ static void test_mapping_is_zapped(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
 	KUNIT_EXPECT_EQ(test, t->buf->mappings, 0);
 	KUNIT_EXPECT_EQ(test, t->buf->writable_mappings, 0);
+}
+
+/* Entries of huge pages go too, and none is made where there was none yet. */
+static void test_huge_mapping_is_zapped(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	struct file *small = t->file;
+	unsigned long addr;
+
+	t->file = create(t->buf->backing, 2 * PMD_SIZE, t->dev);
+	if (PTR_ERR(t->file) == -ENOMEM) {
+		t->file = small;
+		kunit_skip(test, "no two huge pages in one piece");
+	}
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->file));
+	__fput_sync(small);
+	t->buf = shmbuf_of_file(t->file);
+	addr = vm_mmap(t->file, 0, 2 * PMD_SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	KUNIT_EXPECT_EQ(test, touch(addr, 0), 0);
+	shmbuf_revoke(t->buf);
+	KUNIT_EXPECT_EQ(test, touch(addr, 0), -EFAULT);
+	KUNIT_EXPECT_EQ(test, touch(addr + PMD_SIZE, 0), -EFAULT);
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, 2 * PMD_SIZE), 0);
 }
 
 /* It is the fault handlers that say no, each of them. */
@@ -127,6 +154,50 @@ static void test_every_door(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(file), -ENODEV);
 	if (!IS_ERR(file))
 		__fput_sync(file);
+}
+
+/* Who got in before and is still at it does not touch what is not there. */
+static void test_copy_under_way(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	ssize_t expected = t->buf->ops->of_device ? -ENODEV : 1;
+	struct iov_iter iter;
+	u8 byte = 1;
+	struct kvec vec = { &byte, 1 };
+
+	shmbuf_revoke(t->buf);
+	iov_iter_kvec(&iter, ITER_DEST, &vec, 1, 1);
+	KUNIT_EXPECT_EQ(test, t->buf->ops->copy(t->buf, 0, &iter), expected);
+	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, 1);
+	KUNIT_EXPECT_EQ(test, t->buf->ops->copy(t->buf, 0, &iter), expected);
+}
+
+/* What was charged to a user is given back with the memory. */
+static void test_refund(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	struct cred *cred = prepare_creds();
+	const struct cred *old;
+	struct file *file;
+	long before, during;
+
+	KUNIT_ASSERT_NOT_NULL(test, cred);
+	before = atomic_long_read(&cred->user->locked_vm);
+	cap_lower(cred->cap_effective, CAP_IPC_LOCK);
+	old = override_creds(cred);
+	file = create(t->buf->backing, SIZE, t->dev);
+	revert_creds(old);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	during = atomic_long_read(&cred->user->locked_vm);
+	KUNIT_EXPECT_EQ(test, during - before, PAGES);
+	shmbuf_revoke(shmbuf_of_file(file));
+	during = atomic_long_read(&cred->user->locked_vm);
+	KUNIT_EXPECT_EQ(test, during - before,
+			t->buf->ops->of_device ? 0 : PAGES);
+	__fput_sync(file);
+	during = atomic_long_read(&cred->user->locked_vm);
+	KUNIT_EXPECT_EQ(test, during, before);
+	put_cred(cred);
 }
 
 /* Who waits is told, after the signals that came before. */
@@ -302,7 +373,7 @@ static void test_race_with_faults(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, t->buf->mappings, 0);
 
 		__fput_sync(t->file);
-		t->file = create(backing, t->dev);
+		t->file = create(backing, SIZE, t->dev);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(t->file));
 		t->buf = shmbuf_of_file(t->file);
 	}
@@ -321,7 +392,7 @@ static int revoke_test_init(struct kunit *test, u32 backing)
 	t->dev = kunit_device_register(test, "shmbuf_revoke_kunit");
 	if (IS_ERR(t->dev))
 		return PTR_ERR(t->dev);
-	t->file = create(backing, t->dev);
+	t->file = create(backing, SIZE, t->dev);
 	if (PTR_ERR(t->file) == -EOPNOTSUPP)
 		kunit_skip(test, "this kernel has no such backing");
 	if (IS_ERR(t->file))
@@ -361,8 +432,11 @@ static void revoke_test_exit(struct kunit *test)
 
 static struct kunit_case shmbuf_revoke_cases[] = {
 	KUNIT_CASE(test_mapping_is_zapped),
+	KUNIT_CASE(test_huge_mapping_is_zapped),
 	KUNIT_CASE(test_faults),
 	KUNIT_CASE(test_every_door),
+	KUNIT_CASE(test_copy_under_way),
+	KUNIT_CASE(test_refund),
 	KUNIT_CASE(test_hang_up),
 	KUNIT_CASE(test_revoked_while_mapping),
 	KUNIT_CASE(test_kernel_address),

@@ -62,8 +62,7 @@ static int open_node(void)
 	return fd;
 }
 
-#if defined(__x86_64__) || defined(__i386__)
-/* UML lists the flags of the host, but its own page tables have no such bits. */
+/* Only x86 has it. UML lists the flags of the host, but its own page tables have no such bits. */
 static bool have_pat(void)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
@@ -80,7 +79,6 @@ static bool have_pat(void)
 		fclose(f);
 	return pat && !uml;
 }
-#endif
 
 /* The only reason why a buffer of these may not be had. */
 #define ASSERT_NO_DMA(backing) do {					\
@@ -338,10 +336,8 @@ TEST_F(node, cache_attributes)
 			c.backing = backing;
 			c.cache = cache;
 			possible = cache == SHMBUF_CACHE_CACHED;
-#if defined(__x86_64__) || defined(__i386__)
 			if (backing == SHMBUF_BACKING_CONTIG && have_pat())
 				possible = cache != SHMBUF_CACHE_DEVICE;
-#endif
 			if (!possible) {
 				EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE,
 						&c), -1);
@@ -646,7 +642,8 @@ TEST_F_TIMEOUT(cgroup, ten_thousand_cycles, 300)
 		}
 		p = mmap(NULL, size, RW, MAP_SHARED, c.fd, 0);
 		ASSERT_NE(p, MAP_FAILED);
-		p[0] = p[size - 1] = 1;
+		p[0] = 1;
+		p[size - 1] = 1;
 		if (i & 4)
 			close(c.fd);
 		munmap(p, size);
@@ -1246,7 +1243,7 @@ TEST_F(buffer, proc_maps)
 }
 
 /* The value of a line "shmbuf-KEY:" in fdinfo, or "". */
-static const char *fdinfo(int fd, const char *key)
+static const char *fdinfo_value(int fd, const char *key)
 {
 	static char value[64];
 	char path[64], line[128], name[64];
@@ -1274,19 +1271,19 @@ TEST_F(buffer, fdinfo)
 	char size[32];
 
 	snprintf(size, sizeof(size), "%zu", self->size);
-	EXPECT_STREQ(fdinfo(self->fd, "size"), size);
-	EXPECT_STREQ(fdinfo(self->fd, "backing"), names[variant->backing]);
+	EXPECT_STREQ(fdinfo_value(self->fd, "size"), size);
+	EXPECT_STREQ(fdinfo_value(self->fd, "backing"), names[variant->backing]);
 	if (get_info(self->fd).cache == SHMBUF_CACHE_CACHED)
-		EXPECT_STREQ(fdinfo(self->fd, "cache"), "cached");
-	EXPECT_STREQ(fdinfo(self->fd, "mappings"), "1");
-	EXPECT_STREQ(fdinfo(self->fd, "writable"), "1");
-	EXPECT_STREQ(fdinfo(self->fd, "seals"), "0x0");
-	EXPECT_STREQ(fdinfo(self->fd, "sequence"), "0");
-	EXPECT_STREQ(fdinfo(self->fd, "revoked"), "0");
+		EXPECT_STREQ(fdinfo_value(self->fd, "cache"), "cached");
+	EXPECT_STREQ(fdinfo_value(self->fd, "mappings"), "1");
+	EXPECT_STREQ(fdinfo_value(self->fd, "writable"), "1");
+	EXPECT_STREQ(fdinfo_value(self->fd, "seals"), "0x0");
+	EXPECT_STREQ(fdinfo_value(self->fd, "sequence"), "0");
+	EXPECT_STREQ(fdinfo_value(self->fd, "revoked"), "0");
 	munmap(self->p, self->size);
 	self->p = MAP_FAILED;
-	EXPECT_STREQ(fdinfo(self->fd, "mappings"), "0");
-	EXPECT_STREQ(fdinfo(self->fd, "writable"), "0");
+	EXPECT_STREQ(fdinfo_value(self->fd, "mappings"), "0");
+	EXPECT_STREQ(fdinfo_value(self->fd, "writable"), "0");
 }
 
 #define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
@@ -1609,9 +1606,8 @@ TEST_F(buffer, ptrace)
 	pid_t pid;
 	long word;
 
-#if defined(__x86_64__) || defined(__i386__)
-	works |= have_pat();	/* not UML, whose kernel cannot */
-#endif
+	/* As x86 can, and UML cannot. */
+	works |= have_pat();
 	strcpy(self->p + page, "debuggee");
 	pid = fork();
 	ASSERT_GE(pid, 0);
