@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -552,9 +553,8 @@ static void expect_entry(struct kunit *test, unsigned long addr, pgoff_t pgoff,
 	struct vma_test *t = test->priv;
 	unsigned long pfn = 0;
 	pgprot_t prot;
-	u8 byte;
 
-	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, fault_in_readable((char __user *)addr, 1), 0);
 	KUNIT_EXPECT_EQ(test, entry_size(addr, &pfn, &prot), size);
 	KUNIT_EXPECT_EQ(test, pfn, t->buf->pfn + pgoff);
 }
