@@ -165,6 +165,20 @@ printf 'VERSION = 7\nPATCHLEVEL = 3\n' >"$work/empty/Makefile"
 refuses "the series does not apply" 'apply the series with git am failed|make a tree with the series failed' make -s tree KSRC="$work/empty"
 succeeds "nothing half-made stays" test -z "$(find "$SHMBUF_CACHE" -maxdepth 2 -name '*.part*')"
 
+# --- rows and their tests ---------------------------------------------------------
+
+rows() { "$top/scripts/rows.py" "$work/rows" "$work/kunit.log" "$work/selftests.log"; }
+printf '| row | what | tests |\n| A1 | this | `suite.test_one` *`suite.elsewhere`* |\n| B2 | that | `node.create` |\n' >"$work/rows"
+printf '[    0.10] KTAP version 1\n[    0.10]     # Subtest: suite\n[    0.10]     ok 1 test_one\n' >"$work/kunit.log"
+printf 'ok 1 node.create\n' >"$work/selftests.log"
+succeeds "each row has its tests" rows
+printf 'not ok 1 node.create\n' >"$work/selftests.log"
+refuses "a test of a row failed" 'B2: did not pass: node.create' rows
+printf 'ok 1 node.create # SKIP no device\n' >"$work/selftests.log"
+refuses "a test of a row was skipped" 'B2: did not pass: node.create' rows
+printf '| A1 | this | |\n' >"$work/rows"
+refuses "a row without a test" 'A1: did not pass: no test named' rows
+
 unset KSRC
 if [ "$(id -u)" = 0 ]; then
 	export SHMBUF_CACHE=$work/cache2

@@ -15,7 +15,8 @@
 
 static unsigned long dma_attrs(const struct shmbuf *buf)
 {
-	unsigned long attrs = DMA_ATTR_NO_WARN;
+	/* In one piece, or it would be mapped by struct pages, which can be pinned. */
+	unsigned long attrs = DMA_ATTR_NO_WARN | DMA_ATTR_FORCE_CONTIGUOUS;
 
 	if (buf->cache == SHMBUF_CACHE_WRITE_COMBINE)
 		attrs |= DMA_ATTR_WRITE_COMBINE;

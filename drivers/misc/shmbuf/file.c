@@ -135,6 +135,9 @@ static long shmbuf_ioctl_seal(struct file *file, void __user *uarg,
 	BUILD_BUG_ON(offsetofend(struct shmbuf_seal, reserved) !=
 		     SHMBUF_SEAL_SIZE_VER0);
 
+	err = shmbuf_check_access(file);
+	if (err)
+		return err;
 	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
 	if (err)
 		return err;
@@ -161,6 +164,9 @@ static long shmbuf_ioctl_sync(struct file *file, void __user *uarg,
 	BUILD_BUG_ON(offsetofend(struct shmbuf_sync, phase) !=
 		     SHMBUF_SYNC_SIZE_VER0);
 
+	err = shmbuf_check_access(file);
+	if (err)
+		return err;
 	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
 	if (err)
 		return err;
@@ -196,6 +202,8 @@ static long shmbuf_ioctl_notify(struct file *file, unsigned int nr,
 	BUILD_BUG_ON(offsetofend(struct shmbuf_notify, reserved) !=
 		     SHMBUF_NOTIFY_SIZE_VER0);
 
+	if (shmbuf_revoked(buf))
+		return -ENODEV;
 	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
 	if (err)
 		return err;
@@ -217,8 +225,6 @@ static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_INFO, SHMBUF_INFO_SIZE_VER0))
 		return shmbuf_ioctl_info(file, uarg, usize);
-	if (shmbuf_revoked(shmbuf_of_file(file)))
-		return -ENODEV;
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SEAL, SHMBUF_SEAL_SIZE_VER0))
 		return shmbuf_ioctl_seal(file, uarg, usize);
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SYNC, SHMBUF_SYNC_SIZE_VER0))
@@ -273,7 +279,11 @@ static const struct file_operations shmbuf_file_ops = {
  */
 struct file *shmbuf_open_file(struct shmbuf *buf)
 {
-	return shmbuf_alloc_file(buf, &shmbuf_file_ops);
+	struct file *file = shmbuf_alloc_file(buf, &shmbuf_file_ops);
+
+	if (!IS_ERR(file))
+		shmbuf_watch(buf, file);
+	return file;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
 

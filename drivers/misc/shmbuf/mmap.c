@@ -134,13 +134,17 @@ static int shmbuf_mapped_at_once_writable(unsigned long start,
 static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 {
 	struct shmbuf *buf = shmbuf_of_file(vmf->vma->vm_file);
-	vm_fault_t ret = VM_FAULT_SIGBUS;
 	unsigned long pfn;
+	vm_fault_t ret;
 
 	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size, vmf->pgoff, 0, &pfn))
 		return VM_FAULT_SIGBUS;
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
-	if (!buf->revoked)
+	if (buf->revoked)
+		ret = VM_FAULT_SIGBUS;
+	else if (shmbuf_has_huge_entry(vmf))
+		ret = VM_FAULT_NOPAGE;
+	else
 		ret = vmf_insert_pfn(vmf->vma, vmf->address, pfn);
 	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
 	trace_shmbuf_fault(buf, vmf, 0, ret);
@@ -181,8 +185,8 @@ static int shmbuf_vma_access(struct vm_area_struct *vma, unsigned long addr,
 			     void *data, int len, int write)
 {
 	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
-	loff_t pos = ((loff_t)vma_start_pgoff(vma) << PAGE_SHIFT) +
-		     (addr - vma->vm_start);
+	loff_t pos = ((loff_t)linear_page_index(vma, addr) << PAGE_SHIFT) +
+		     offset_in_page(addr);
 	struct kvec vec = { .iov_base = data };
 	struct iov_iter iter;
 
@@ -276,6 +280,9 @@ static void prepare_pfns(struct vm_area_desc *desc)
 	desc->page_prot = cache_pgprot(desc->page_prot, buf->cache);
 	if (buf->ops->io)
 		vma_desc_set_flags(desc, VMA_IO_BIT);
+	/* Memory of a guest or of the machine may be encrypted, a device is not. */
+	if (buf->ops->io && !buf->is_ram)
+		desc->page_prot = pgprot_decrypted(desc->page_prot);
 	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTDUMP_BIT);
 	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
 		       &shmbuf_pfn_writable_vm_ops : &shmbuf_pfn_vm_ops;

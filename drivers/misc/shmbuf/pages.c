@@ -21,6 +21,7 @@
 #include <linux/pagemap.h>
 #include <linux/preempt.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 
@@ -66,13 +67,12 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_alloc_folio);
  * Releasing a batch of our own empties those of this CPU.
  */
 static int add_folio(struct address_space *mapping, struct folio *folio,
-		     pgoff_t index)
+		     pgoff_t index, struct folio_batch *batch)
 {
-	struct folio_batch batch;
 	int err;
 
-	folio_batch_init(&batch);
-	folio_batch_add(&batch, folio);
+	folio_batch_init(batch);
+	folio_batch_add(batch, folio);
 	migrate_disable();
 	err = filemap_add_folio(mapping, folio, index, SHMBUF_PAGES_GFP);
 	if (!err) {
@@ -80,7 +80,7 @@ static int add_folio(struct address_space *mapping, struct folio *folio,
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
 	}
-	folio_batch_release(&batch);
+	folio_batch_release(batch);
 	migrate_enable();
 	return err;
 }
@@ -89,10 +89,14 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 {
 	struct address_space *mapping = buf->inode.i_mapping;
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
+	struct folio_batch *batch __free(kfree) = NULL;
 	unsigned int order, limit;
 	struct folio *folio;
 	int err;
 
+	batch = kmalloc_obj(*batch);
+	if (!batch)
+		return -ENOMEM;
 	mapping->a_ops = &shmbuf_pages_aops;
 	mapping_set_gfp_mask(mapping, GFP_USER);
 	mapping_set_unevictable(mapping);
@@ -113,7 +117,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 		}
 		if (order == PMD_ORDER)
 			buf->map_unit = PMD_SIZE;
-		err = add_folio(mapping, folio, index);
+		err = add_folio(mapping, folio, index, batch);
 		if (err)
 			return err;
 		index += 1UL << order;
@@ -122,10 +126,28 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 	return 0;
 }
 
+/* Gives back what shmbuf_pages_vmap() holds, from the start to @end. */
+static void put_folios(struct shmbuf *buf, pgoff_t end)
+{
+	struct folio *folio;
+	pgoff_t index = 0;
+
+	while (index < end) {
+		folio = filemap_get_folio(buf->inode.i_mapping, index);
+		if (WARN_ON_ONCE(IS_ERR(folio)))
+			return;
+		index += folio_nr_pages(folio);
+		folio_put_refs(folio, 2);
+	}
+}
+
 /* The folios go with the page cache, when the inode does. */
 static void shmbuf_pages_free(struct shmbuf *buf)
 {
+	if (!buf->vaddr)
+		return;
 	vunmap(buf->vaddr);
+	put_folios(buf, buf->size >> PAGE_SHIFT);
 }
 
 /*
@@ -165,36 +187,49 @@ static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 	return done ?: err;
 }
 
-/* All pages in one piece of kernel addresses. */
+/*
+ * All pages in one piece of kernel addresses. A reference to each folio keeps it
+ * in one piece too, come what may.
+ */
 static int shmbuf_pages_vmap(struct shmbuf *buf)
 {
-	unsigned long i, nr = buf->size >> PAGE_SHIFT;
+	unsigned long i = 0, nr = buf->size >> PAGE_SHIFT;
 	struct page **pages __free(kvfree) = NULL;
 	struct folio *folio;
+	void *vaddr = NULL;
 
 	pages = kvmalloc_objs(*pages, nr);
 	if (!pages)
 		return -ENOMEM;
-	for (i = 0; i < nr; i++) {
+	while (i < nr) {
 		folio = filemap_get_folio(buf->inode.i_mapping, i);
 		if (IS_ERR(folio))
-			return PTR_ERR(folio);
-		pages[i] = folio_file_page(folio, i);
-		/* The page cache keeps it for as long as the buffer lives. */
-		folio_put(folio);
+			break;
+		do {
+			pages[i] = folio_file_page(folio, i);
+		} while (++i < folio_next_index(folio));
+		cond_resched();
 	}
-	WRITE_ONCE(buf->vaddr, vmap(pages, nr, VM_MAP, PAGE_KERNEL));
-	return buf->vaddr ? 0 : -ENOMEM;
+	if (i == nr)
+		vaddr = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
+	if (!vaddr) {
+		put_folios(buf, i);
+		return -ENOMEM;
+	}
+	WRITE_ONCE(buf->vaddr, vaddr);
+	return 0;
 }
 
 /*
- * References beyond those of the page cache and of page tables are somebody's
+ * References beyond those of the page cache, of page tables and of shmbuf_vmap()
+ * are somebody's
  * who uses the memory itself: pins, but also plain references, through which
  * some filesystems write for O_DIRECT. Faults and read() have one for a moment.
  */
 static bool shmbuf_pages_in_use(struct shmbuf *buf)
 {
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
+	int own = buf->vaddr ? 2 : 1;
 	struct folio *folio;
 	bool in_use;
 
@@ -203,7 +238,7 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf)
 		if (IS_ERR(folio))
 			return true;
 		in_use = folio_ref_count(folio) !=
-			 folio_expected_ref_count(folio) + 1;
+			 folio_expected_ref_count(folio) + own;
 		index += folio_nr_pages(folio);
 		folio_put(folio);
 		if (in_use)
@@ -221,8 +256,11 @@ static void shmbuf_pages_fence(struct shmbuf *buf)
 
 	while (index < end) {
 		folio = filemap_lock_folio(buf->inode.i_mapping, index);
-		if (WARN_ON_ONCE(IS_ERR(folio)))
-			return;
+		/* Split and cut off, past what is now the end, for a bad page. */
+		if (IS_ERR(folio)) {
+			index++;
+			continue;
+		}
 		index += folio_nr_pages(folio);
 		folio_unlock(folio);
 		folio_put(folio);

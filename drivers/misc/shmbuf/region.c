@@ -66,14 +66,11 @@ static const struct shmbuf_backing shmbuf_region = {
 	.copy		= shmbuf_device_copy,
 };
 
-/* The kernel has memory mapped already, and cached. */
-static bool cache_possible(const struct shmbuf_region *region)
+static bool is_ram(const struct shmbuf_region *region)
 {
-	if (region->cache == SHMBUF_CACHE_CACHED)
-		return true;
 	return region_intersects(region->start, region->size,
 				 IORESOURCE_SYSTEM_RAM,
-				 IORES_DESC_NONE) == REGION_DISJOINT;
+				 IORES_DESC_NONE) != REGION_DISJOINT;
 }
 
 /**
@@ -100,7 +97,8 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 		return ERR_PTR(err);
 	if (region->cache > SHMBUF_CACHE_DEVICE)
 		return ERR_PTR(-EINVAL);
-	if (!cache_possible(region))
+	/* The kernel has memory mapped already, and cached. */
+	if (is_ram(region) && region->cache != SHMBUF_CACHE_CACHED)
 		return ERR_PTR(-EOPNOTSUPP);
 
 	strscpy(args.name, region->name, sizeof(args.name));
@@ -108,6 +106,7 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 	if (IS_ERR(buf))
 		return buf;
 	buf->privileged = region->privileged;
+	buf->is_ram = is_ram(region);
 	shmbuf_set_pfns(buf, pfn);
 	err = shmbuf_map_region(buf);
 	if (err) {

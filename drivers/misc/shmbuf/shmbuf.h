@@ -93,6 +93,7 @@ struct shmbuf_backing {
  *	memory was when it was got
  * @pfn: page frame number of the first page, with SHMBUF_MAP_PFNS
  * @privileged: only for processes with CAP_SYS_RAWIO
+ * @is_ram: a region that is memory of the kernel
  * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
  *	shmbuf_vmap()
  * @iomem: the same where it is I/O memory, which has no @vaddr
@@ -127,6 +128,7 @@ struct shmbuf {
 	unsigned long map_unit;
 	unsigned long pfn;
 	bool privileged;
+	bool is_ram;
 	void *vaddr;
 	void __iomem *iomem;
 	struct mutex mutex;	/* setting vaddr, adding seals, revoking */
@@ -196,6 +198,12 @@ static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 	pmd_t pmd = pmdp_get_lockless(vmf->pmd);
 
 	return !pmd_none(pmd) && !pmd_trans_huge(pmd);
+}
+
+/* And somebody who may can have filled what a fault for a page is about. */
+static inline bool shmbuf_has_huge_entry(const struct vm_fault *vmf)
+{
+	return pmd_trans_huge(pmdp_get_lockless(vmf->pmd));
 }
 
 /* pages.c */

@@ -19,9 +19,9 @@ static int shmbuf_stream_alloc(struct shmbuf *buf, int numa_node)
 	struct device *dev = buf->dev;
 	struct page *page;
 
-	/* Pages that are shared with the host need other page table entries. */
+	/* The API may decrypt the pages, which page table entries would not know. */
 	if (!shmbuf_can_dma(dev, numa_node) ||
-	    cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+	    cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		return -EOPNOTSUPP;
 	page = dma_alloc_pages(dev, buf->size, &buf->dma, DMA_BIDIRECTIONAL,
 			       SHMBUF_DMA_GFP);

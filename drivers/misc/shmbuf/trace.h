@@ -56,7 +56,7 @@ DEFINE_EVENT(shmbuf_buffer, shmbuf_revoke,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* Before the memory is given back. */
+/* Before the memory is given back; a device's went with its revocation. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_free,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));

@@ -128,12 +128,12 @@ struct shmbuf_create {
  *
  * Return: 0 on success, or -1 with errno set to one of
  * * ``EINVAL``: @seals has an unknown bit, or @reserved is not 0
- * * ``EPERM``: the file is not open for writing, or ``SHMBUF_SEAL_SEAL`` is in
- *   force and @seals has a seal that is not
+ * * ``EPERM``: @seals is not 0 and the file is not open for writing, or
+ *   ``SHMBUF_SEAL_SEAL`` is in force and @seals has a seal that is not
  * * ``EBUSY``: ``SHMBUF_SEAL_WRITE`` while a mapping can be written, a write() is
  *   under way, or the memory is still in use on behalf of such a mapping of
- *   before, by io_uring or direct I/O for instance; also while a reader splices
- *   it. While it is found out, write() and writable mappings may fail with
+ *   before, by io_uring, direct I/O or vmsplice() for instance. While it is found
+ *   out, write() and writable mappings may fail with
  *   ``EAGAIN``.
  * * ``EFAULT``: when only the answer cannot be written, the seals are in force
  */

@@ -18,9 +18,11 @@
 #include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "../geometry.h"
 #include "../shmbuf.h"
 
 static struct file *create(struct kunit *test, u32 backing, u64 size)
@@ -145,7 +147,7 @@ static void test_too_large(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR(create(test, *backing, (u64)LONG_MAX / 2)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create(test, *backing, SHMBUF_MAX_SIZE)),
 			-ENOMEM);
 }
 
@@ -372,8 +374,36 @@ static int backing_test_init(struct kunit *test)
 {
 	struct device *dev = kunit_device_register(test, "shmbuf_backing_kunit");
 
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	test->priv = dev;
-	return PTR_ERR_OR_ZERO(dev);
+	return 0;
+}
+
+static struct folio *alloc_and_be_killed(unsigned int order, int numa_node)
+{
+	if (folios_left == 3) {
+		sigaddset(&current->pending.signal, SIGKILL);
+		set_thread_flag(TIF_SIGPENDING);
+	}
+	return stingy_alloc(order, numa_node);
+}
+
+/* Who is killed while memory is got does not get all of it first. */
+static void test_killed(struct kunit *test)
+{
+	struct file *file;
+
+	largest_order = 0;
+	folios_left = 8;
+	kunit_activate_static_stub(test, shmbuf_alloc_folio,
+				   alloc_and_be_killed);
+	file = create(test, SHMBUF_BACKING_PAGES, 8 * PAGE_SIZE);
+	sigdelset(&current->pending.signal, SIGKILL);
+	clear_thread_flag(TIF_SIGPENDING);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(file), -EINTR);
+	KUNIT_EXPECT_EQ(test, folios_left, 2);
 }
 
 static struct kunit_case shmbuf_backing_cases[] = {
@@ -384,6 +414,7 @@ static struct kunit_case shmbuf_backing_cases[] = {
 	KUNIT_CASE(test_large_folios),
 	KUNIT_CASE(test_fragmented),
 	KUNIT_CASE(test_memory_ends),
+	KUNIT_CASE(test_killed),
 	KUNIT_CASE_PARAM(test_dma_refusals, dma_gen_params),
 #ifdef CONFIG_HAS_DMA
 	KUNIT_CASE(test_sync_range),

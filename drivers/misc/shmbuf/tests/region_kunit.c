@@ -355,9 +355,9 @@ static void test_attribute(struct kunit *test)
 	struct follow_pfnmap_args args = {};
 	unsigned long addr, bits = 0;
 
-	KUNIT_ASSERT_EQ(test, allocate_resource(&iomem_resource, &hole,
-						HOLE_SIZE, SZ_1G, SZ_4G - 1,
-						SZ_4M, NULL, NULL), 0);
+	if (allocate_resource(&iomem_resource, &hole, HOLE_SIZE, SZ_1G,
+			      SZ_4G - 1, SZ_4M, NULL, NULL))
+		kunit_skip(test, "no range of addresses is free");
 	region.start = hole.start;
 	t->buf = shmbuf_wrap_region(&region);
 	release_resource(&hole);

@@ -10,6 +10,7 @@
 #include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/device.h>
+#include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -392,6 +393,7 @@ static int revoke_test_init(struct kunit *test, u32 backing)
 	t->dev = kunit_device_register(test, "shmbuf_revoke_kunit");
 	if (IS_ERR(t->dev))
 		return PTR_ERR(t->dev);
+	dma_coerce_mask_and_coherent(t->dev, DMA_BIT_MASK(64));
 	t->file = create(backing, SIZE, t->dev);
 	if (PTR_ERR(t->file) == -EOPNOTSUPP)
 		kunit_skip(test, "this kernel has no such backing");

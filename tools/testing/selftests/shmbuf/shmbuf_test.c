@@ -242,11 +242,11 @@ static long smaps_kb(const char *field)
 {
 	FILE *f = fopen("/proc/self/smaps", "r");
 	bool ours = false;
-	char line[512];
+	char line[512], perms[5];
 	long sum = 0, kb;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (strchr(line, '-') && strstr(line, " 00:"))
+		if (sscanf(line, "%*x-%*x %4s ", perms) == 1)
 			ours = strstr(line, "/shmbuf:");
 		else if (ours && !strncmp(line, field, strlen(field)) &&
 			 sscanf(line + strlen(field), ": %ld", &kb) == 1)
@@ -264,7 +264,9 @@ static long smaps_kb(const char *field)
  */
 TEST_F(node, huge_pages)
 {
-	bool have_huge = !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+	/* A 32-bit program gets no addresses that suit huge entries. */
+	bool have_huge = sizeof(long) == 8 &&
+			 !access("/sys/kernel/mm/transparent_hugepage", F_OK);
 	struct shmbuf_create c = valid_create();
 	struct shmbuf_info info = {};
 	size_t i;
@@ -536,7 +538,7 @@ TEST_F(node, struct_sizes)
 /* A memory cgroup of the test's own, which the test is in. */
 FIXTURE(cgroup) {
 	int dev;
-	char *path;
+	char path[64];	/* here, as the parent removes what the child has made */
 	bool enabled;	/* the controller was not before */
 };
 
@@ -553,7 +555,7 @@ FIXTURE_SETUP(cgroup)
 	const char *const control = CGROUP "cgroup.subtree_control";
 
 	page = sysconf(_SC_PAGESIZE);
-	self->path = NULL;
+	self->path[0] = 0;
 	self->dev = open_node();
 	if (self->dev < 0)
 		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
@@ -562,7 +564,8 @@ FIXTURE_SETUP(cgroup)
 	self->enabled = count_lines(control, "memory", "") == 0;
 	if (self->enabled && write_file(control, "+memory"))
 		SKIP(return, "no memory controller in " CGROUP);
-	ASSERT_GT(asprintf(&self->path, CGROUP "shmbuf_test.%d", getpid()), 0);
+	snprintf(self->path, sizeof(self->path), CGROUP "shmbuf_test.%d",
+		 getpid());
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 	ASSERT_EQ(write_file(in_folder(self->path, "memory.max"), "16M"), 0);
 	ASSERT_EQ(write_file(in_folder(self->path, "cgroup.procs"), "0"), 0);
@@ -570,36 +573,65 @@ FIXTURE_SETUP(cgroup)
 
 FIXTURE_TEARDOWN_PARENT(cgroup)
 {
-	if (self->path)
-		rmdir(self->path);
+	if (self->path[0])
+		EXPECT_EQ(rmdir(self->path), 0);
 	if (self->enabled)
 		write_file(CGROUP "cgroup.subtree_control", "-memory");
 	if (self->dev >= 0)
 		close(self->dev);
 }
 
+/* Whatever is reclaimed, it is not the buffer, which stays mapped as it was. */
+TEST_F(cgroup, reclaim)
+{
+	struct shmbuf_create c = valid_create();
+	long rss;
+	size_t i;
+	char *p;
+
+	if (access(in_folder(self->path, "memory.reclaim"), W_OK))
+		SKIP(return, "this kernel has no memory.reclaim");
+	c.size = 8 << 20;
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+	ASSERT_NE(p, MAP_FAILED);
+	for (i = 0; i < c.size; i += page)
+		p[i] = i / page;
+	rss = smaps_kb("Rss");
+	EXPECT_EQ(rss, c.size / 1024);
+	/* As much as there is; that this is not to be had is no surprise. */
+	write_file(in_folder(self->path, "memory.reclaim"), "8M");
+	EXPECT_EQ(smaps_kb("Rss"), rss);
+	EXPECT_GE(read_number(in_folder(self->path, "memory.current"), ""),
+		  c.size);
+	for (i = 0; i < c.size; i += page)
+		ASSERT_EQ(p[i], (char)(i / page));
+	munmap(p, c.size);
+	close(c.fd);
+}
+
 /* Charged to the memory cgroup of the creator, which also says no. */
 TEST_F(cgroup, charged)
 {
 	struct shmbuf_create c;
+	/* What each CPU may have charged in advance. */
+	long slack = 64 * page * sysconf(_SC_NPROCESSORS_CONF);
 	int i, n, fds[5];
 	long during;
 	uint32_t backing;
 
-	for (backing = 0; backing < 4; backing++) {
+	/* The others may come from an area that is charged to nobody. */
+	for (backing = 0; backing <= SHMBUF_BACKING_CONTIG; backing++) {
 		/* Each time the same, so it was refunded. */
 		for (i = 0; i < 20; i++) {
 			c = valid_create();
 			c.backing = backing;
 			c.size = 4 << 20;
-			if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c)) {
-				ASSERT_NO_DMA(backing);
-				break;
-			}
+			ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
 			during = read_number(in_folder(self->path,
 						       "memory.current"), "");
 			EXPECT_GE(during, 4 << 20);
-			EXPECT_LT(during, 8 << 20);
+			EXPECT_LT(during, (8 << 20) + slack);
 			close(c.fd);
 		}
 		/* Too much is an errno, and nobody is killed for it. */
@@ -608,8 +640,7 @@ TEST_F(cgroup, charged)
 				break;
 			fds[n] = c.fd;
 		}
-		if (backing < SHMBUF_BACKING_COHERENT)
-			EXPECT_EQ(errno, ENOMEM);
+		EXPECT_EQ(errno, ENOMEM);
 		EXPECT_LT(n, 5);
 		while (n-- > 0)
 			close(fds[n]);
@@ -676,7 +707,7 @@ REFUSED(size_of_the_last_page, size, UINT64_MAX - 4095, EINVAL);
 REFUSED(size_ulong_max, size, (unsigned long)-1, EINVAL);
 REFUSED(size_ulong_max_less_a_page, size, (unsigned long)-4096, EINVAL);
 REFUSED(size_with_the_sign_bit, size, 1ULL << 63, EINVAL);
-REFUSED(size_more_than_memory, size, (unsigned long)-1 >> 2, ENOMEM);
+REFUSED(size_more_than_memory, size, ((unsigned long)-1 >> 1) - 65535, ENOMEM);
 REFUSED(backing_unknown, backing, 99, EINVAL);
 REFUSED(backing_not_for_programs, backing, SHMBUF_BACKING_REGION, EOPNOTSUPP);
 REFUSED(backing_huge, backing, UINT32_MAX, EINVAL);
@@ -974,7 +1005,9 @@ TEST_F(buffer, windows)
 		       self->size - page, EINVAL);
 	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, self->size, EINVAL);
 	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, 1UL << 30, EINVAL);
-	EXPECT_NO_MMAP(2 * page, RW, MAP_SHARED, self->fd, -page, EOVERFLOW);
+	/* mm finds the overflow first, where a long is long enough for one. */
+	EXPECT_NO_MMAP(2 * page, RW, MAP_SHARED, self->fd, -page,
+		       sizeof(long) == 8 ? EOVERFLOW : EINVAL);
 	EXPECT_COUNTS(1, 1);
 }
 
@@ -1614,7 +1647,7 @@ TEST_F(buffer, ptrace)
 	if (!pid) {
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
-		_exit(strcmp(self->p + page + 8, "poked"));
+		_exit(strcmp(self->p + page + 8, "pok"));
 	}
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	ASSERT_TRUE(WIFSTOPPED(status));
@@ -1623,12 +1656,12 @@ TEST_F(buffer, ptrace)
 	if (works || !errno) {
 		EXPECT_EQ(errno, 0);
 		EXPECT_EQ(memcmp(&word, "debuggee", sizeof(word)), 0);
-		memcpy(&word, "poked\0\0", sizeof(word));
+		memcpy(&word, "pok\0\0\0\0", sizeof(word));
 		EXPECT_EQ(ptrace(PTRACE_POKEDATA, pid, self->p + page + 8,
 				 word), 0);
 	} else {
 		EXPECT_EQ(errno, EIO);
-		strcpy(self->p + page + 8, "poked");
+		strcpy(self->p + page + 8, "pok");
 	}
 	ASSERT_EQ(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
@@ -1659,6 +1692,24 @@ TEST_F(buffer, futex)
 	} else {
 		EXPECT_EQ(ret, -1);
 		EXPECT_EQ(errno, EFAULT);
+	}
+}
+
+/* Memory is compacted around the buffer: it stays where the kernel has it. */
+TEST_F(buffer, compaction)
+{
+	const char *const compact = "/proc/sys/vm/compact_memory";
+	char kernel[8] = "";
+	int i;
+
+	if (access(compact, W_OK))
+		SKIP(return, "%s: %s", compact, strerror(errno));
+	for (i = 0; i < 3; i++) {
+		strcpy(self->p + 3 * page, i % 2 ? "odd" : "even");
+		EXPECT_EQ(write_file(compact, "1"), 0);
+		EXPECT_STREQ(self->p + 3 * page, i % 2 ? "odd" : "even");
+		EXPECT_EQ(pread(self->fd, kernel, 8, 3 * page), 8);
+		EXPECT_STREQ(kernel, i % 2 ? "odd" : "even");
 	}
 }
 
@@ -1813,19 +1864,20 @@ TEST_F_TIMEOUT(node, no_signal_is_lost, 120)
 /* A trace of the test's own, in which only the driver's events are. */
 FIXTURE(trace) {
 	int dev;
-	char *path;
+	char path[80];
 };
 
 FIXTURE_SETUP(trace)
 {
 	page = sysconf(_SC_PAGESIZE);
-	self->path = NULL;
+	self->path[0] = 0;
 	self->dev = open_node();
 	if (self->dev < 0)
 		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
 	if (access(TRACING, W_OK))
 		SKIP(return, "no " TRACING " for us");
-	ASSERT_GT(asprintf(&self->path, TRACING "shmbuf_test.%d", getpid()), 0);
+	snprintf(self->path, sizeof(self->path), TRACING "shmbuf_test.%d",
+		 getpid());
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 	ASSERT_EQ(write_file(in_folder(self->path, "events/shmbuf/enable"), "1"),
 		  0);
@@ -1833,8 +1885,8 @@ FIXTURE_SETUP(trace)
 
 FIXTURE_TEARDOWN_PARENT(trace)
 {
-	if (self->path)
-		rmdir(self->path);
+	if (self->path[0])
+		EXPECT_EQ(rmdir(self->path), 0);
 	if (self->dev >= 0)
 		close(self->dev);
 }
