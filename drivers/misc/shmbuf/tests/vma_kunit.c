@@ -586,6 +586,38 @@ static void test_huge_entries(struct kunit *test)
 	expect_counts(test, 0, 0);
 }
 
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+/* A fault for a page that finds a huge entry there by now leaves it there. */
+static void test_page_fault_meets_huge_entry(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr = map(test, BUFFER_SIZE, RW, MAP_SHARED, 0);
+	struct vm_area_struct *vma;
+	p4d_t *p4d;
+	pud_t *pud;
+
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	expect_entry(test, addr, 0, t->buf->map_unit);
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	p4d = p4d_offset(pgd_offset(current->mm, addr), addr);
+	pud = pud_offset(p4d, addr);
+	if (vma) {
+		struct vm_fault vmf = {
+			.vma = vma,
+			.address = addr,
+			.pmd = pmd_offset(pud, addr),
+		};
+
+		KUNIT_EXPECT_EQ(test, vma->vm_ops->fault(&vmf),
+				VM_FAULT_NOPAGE);
+	}
+	mmap_read_unlock(current->mm);
+	expect_entry(test, addr, 0, t->buf->map_unit);
+	unmap(test, addr, BUFFER_SIZE);
+}
+#endif
+
 /* At an address that does not suit, or less than a block, it is pages. */
 static void test_no_huge_entries(struct kunit *test)
 {
@@ -856,6 +888,9 @@ static struct kunit_suite shmbuf_vma_cache_suite = {
 
 static struct kunit_case shmbuf_vma_huge_cases[] = {
 	KUNIT_CASE(test_huge_entries),
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	KUNIT_CASE(test_page_fault_meets_huge_entry),
+#endif
 	KUNIT_CASE(test_no_huge_entries),
 	KUNIT_CASE(test_map_unit),
 	{}
