@@ -4,10 +4,11 @@
  *
  * A buffer is part of an inode on a pseudo filesystem, so its reference count
  * is the inode's, and it has an address_space of its own. Each file holds a
- * pin on the mount (simple_pin_fs()), so that all buffers share one superblock,
- * and none is there when there is no buffer. The type of the filesystem holds
- * the module, and the VFS lets go of the type after the last inode: the module
- * can be removed when no buffer is left, and not before.
+ * pin on the mount (simple_pin_fs()), and so does whoever has /dev/shmbuf open, so
+ * that all buffers share one superblock, and none is there when nobody needs it.
+ * The type of the filesystem holds the module, and the VFS lets go of the type
+ * after the last inode: the module can be removed when no buffer is left, and not
+ * before.
  */
 
 #include <kunit/visibility.h>

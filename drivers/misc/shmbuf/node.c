@@ -51,8 +51,22 @@ static long shmbuf_node_ioctl(struct file *file, unsigned int cmd,
 	return -ENOTTY;
 }
 
+/* Who has the node open makes buffers, and the first need not mount. */
+static int shmbuf_node_open(struct inode *inode, struct file *file)
+{
+	return shmbuf_pin_mount();
+}
+
+static int shmbuf_node_release(struct inode *inode, struct file *file)
+{
+	shmbuf_unpin_mount();
+	return 0;
+}
+
 static const struct file_operations shmbuf_node_ops = {
 	.owner		= THIS_MODULE,
+	.open		= shmbuf_node_open,
+	.release	= shmbuf_node_release,
 	.unlocked_ioctl	= shmbuf_node_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.llseek		= noop_llseek,

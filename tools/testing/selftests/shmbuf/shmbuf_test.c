@@ -652,7 +652,7 @@ TEST_F(cgroup, charged)
  * a time and the cgroup some hundred, so that no charge can stay behind. That
  * no memory does is for close_frees_memory to say.
  */
-TEST_F_TIMEOUT(cgroup, ten_thousand_cycles, 300)
+TEST_F_TIMEOUT(cgroup, ten_thousand_cycles, 900)
 {
 	const size_t size = 16 * page;
 	struct rlimit limit = { size, size };
