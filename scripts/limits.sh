@@ -24,9 +24,9 @@ check_limits() {
 	[ "$text" -lt $max_text ] || status=1
 	awk -v max=$max_lines '
 		/^{/ { start = FNR }
-		/^}/ && start { if (FNR - start - 1 > max) { print FILENAME ":" start ": function of " FNR - start - 1 " lines"; bad = 1 }; start = 0 }
+		/^}/ && start { if (FNR - start - 1 > max) { print FILENAME ":" start ": function of " (FNR - start - 1) " lines"; bad = 1 }; start = 0 }
 		END { exit bad }' "$linux"/drivers/misc/shmbuf/*.c || status=1
 	objdump -d "$dir/limits.o" | perl "$linux/scripts/checkstack.pl" x86_64 100 |
-		awk -v max=$max_frame '{ print } $NF > max { bad = 1 } END { exit bad }' || status=1
+		awk -v max=$max_frame '{ print; sub(/.*:[ \t]*/, ""); if ($0 + 0 > max) bad = 1 } END { exit bad }' || status=1
 	return $status
 }
