@@ -4,9 +4,9 @@
  * of a device for instance.
  *
  * The kernel maps it as a whole from the beginning, cached in the same way as it
- * will be for processes. That is how read() and a debugger get at it, and on x86 it is what
- * makes the attribute be in force: page table entries for I/O memory follow the
- * memory type that is on record for the range.
+ * will be for processes. That is how read() and a debugger get at it, and on x86
+ * it is what makes the attribute be in force: page table entries for I/O memory
+ * follow the memory type that is on record for the range.
  */
 
 #include <kunit/static_stub.h>

@@ -37,10 +37,10 @@
  *
  * Afterwards touching a mapping raises SIGBUS, poll() reports EPOLLHUP, INFO
  * says that the buffer is revoked, and opening, mapping, reading, writing and
- * other ioctls fail with ENODEV. The memory of a device is freed, and the caller sees to it
- * that neither the device nor a driver uses it any more; of other memory, a
- * kernel address that was asked for before stays valid. It is no error to revoke
- * a buffer twice.
+ * other ioctls fail with ENODEV. The memory of a device is freed, and the caller
+ * sees to it that neither the device nor a driver uses it any more; of other
+ * memory, a kernel address that was asked for before stays valid. It is no error
+ * to revoke a buffer twice.
  *
  * Context: Process context, may sleep. Takes the locks that a page fault takes.
  */
