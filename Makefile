@@ -7,11 +7,17 @@ help: ## this list
 run: ## kernel tree, series, build, boot under UML, a demonstration to read
 	@scripts/run.sh
 
-check: ## all tests: patches, tools, KUnit and selftests under UML
+check: ## patches, tools, and all tests under UML, with KASAN, and on x86_64
 	@scripts/check.sh
 
-qemu: ## KUnit and selftests on x86_64 with huge pages and all debugging
-	@scripts/check-qemu.sh
+kunit: ## the KUnit suites on one machine: make kunit TARGET=uml
+	@scripts/tests.sh kunit $(TARGET)
+
+selftests: ## the selftests on one machine: make selftests TARGET=uml
+	@scripts/tests.sh selftests $(TARGET)
+
+matrix: ## both on each machine of kunit/targets, or on TARGETS="...", as a table
+	@scripts/tests.sh all $${TARGETS:-$$(awk '!/^#/ && NF { print $$1 }' kunit/targets)}
 
 gate: ## every patch builds without a warning, =y and =m, on 7.3 and 7.2
 	@scripts/gate.sh
@@ -31,4 +37,4 @@ check-sync: ## do patches/ and the mirrored folders agree?
 distclean: ## forget the downloaded source, the trees and the builds
 	@scripts/distclean.sh
 
-.PHONY: help run check qemu gate tree export fold check-sync distclean
+.PHONY: help run check kunit selftests matrix gate tree export fold check-sync distclean

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make check: everything that can be proved on this machine. Goes on after a
-# failure where the next stage does not need the failed one.
+# make check: patches, tools, and the tests on three of the targets. Goes on after
+# a failure where the next stage does not need the failed one.
 
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/source.sh"
@@ -25,18 +25,19 @@ trap 'rm -rf "$work"' EXIT
 
 check sync "patches/ and the folders agree" "$top/scripts/check-sync.sh" || true
 get_source
-. "$top/scripts/uml.sh"
+. "$top/scripts/target.sh"
+targets=(uml uml-kasan x86_64)
+for name in "${targets[@]}"; do use_target "$name"; done
 check am "apply the series with git am" apply_series "$linux" || finish
 for patch in $(numbered_patches); do
 	check "checkpatch-$(basename "$patch" .patch | cut -c1-4)" "checkpatch --strict $(basename "$patch")" checkpatch_one "$patch" || true
 done
 check glue "the tools' own tests" "$top/scripts/test-glue.sh" || true
-if check build "build the kernel (UML)" build_uml; then
-	check kunit "KUnit under UML" count_kunit run_kunit || true
-	if check user "build the selftests" build_user; then
-		if check selftests "selftests in the same kernel" count_selftests run_selftests "$user/console.selftests.log"; then
-			check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "$uml/test.log" "$user/console.selftests.log" || true
-		fi
-	fi
-fi
+for name in "${targets[@]}"; do
+	use_target "$name"
+	check_target all
+	[ "$name" != uml ] ||
+		check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "$kernel/test.log" "$kernel/console.selftests.log" || true
+done
+print_table
 finish

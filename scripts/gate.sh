@@ -14,7 +14,7 @@ um_make() { make -C "$linux" ARCH=um O="$build/gate-$mode" -j"$jobs" "$@"; }
 configure() {
 	mkdir -p "$build/gate-$mode"
 	{
-		sed 's/#.*//' "$top/kunit/uml.config"
+		cat "$top"/kunit/{common,uml,smp,lockdep}.config
 		say CONFIG_MODULES=y CONFIG_MODULE_UNLOAD=y "CONFIG_KUNIT=$mode" CONFIG_KUNIT_ALL_TESTS=y "CONFIG_SHMBUF=$mode" | tr ' ' '\n'
 	} >"$build/gate-$mode/.config"
 	um_make olddefconfig
@@ -22,21 +22,23 @@ configure() {
 }
 
 # Whole only for the module: built in, "make check" links and boots it.
-build_kernel() {
+gate_kernel() {
 	git -C "$linux" checkout -q -f series
 	configure
 	um_make prepare
-	[ $mode = y ] || um_make vmlinux modules
+	[ $mode = y ] || um_make linux modules
 }
 
 # Only a module has a reference count that can be wrong.
 test_module() {
 	local ko=$build/gate-m/drivers/misc/shmbuf
-	build_user
-	boot_kernel=$build/gate-m/vmlinux boot_uml module 'set -e' "insmod $ko/shmbuf.ko" \
-		"$user/kselftest/shmbuf/shmbuf_test" "python3 $top/guest/module.py" "insmod $ko/shmbuf.ko" \
+	use_target uml
+	build_programs
+	kernel=$build/gate-m
+	run_script module 'set -e' "insmod $ko/shmbuf.ko" \
+		"$programs/kselftest/shmbuf/shmbuf_test" "python3 $top/guest/module.py" "insmod $ko/shmbuf.ko" \
 		"python3 $top/guest/module.py"
-	! grep -q '^not ok' "$user/console.module.log"
+	! grep -q '^not ok' "$console"
 }
 
 build_patch() {		# commit
@@ -55,11 +57,11 @@ trap 'rm -rf "$work"; git -C "$linux" checkout -q -f series' EXIT
 for LINUX_SOURCE in ${LINUX_SOURCE:-linux-source-7.3 linux-source-7.2}; do
 	want=$LINUX_SOURCE
 	get_source
-	. "$top/scripts/uml.sh"
+	. "$top/scripts/target.sh"
 	name=$(basename "$linux")
 	check "am-$name" "$name: apply the series with git am" apply_series "$linux" || continue
 	for mode in y m; do
-		check "gate-$name-$mode" "$name: build the kernel, SHMBUF=$mode" build_kernel || continue
+		check "gate-$name-$mode" "$name: build the kernel, SHMBUF=$mode" gate_kernel || continue
 		[ $mode = y ] ||
 			check "gate-$name-module" "$name: load, test, unload, twice" test_module || true
 		for commit in $(git -C "$linux" rev-list --reverse base..series); do

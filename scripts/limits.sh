@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced after uml.sh: what the driver may cost, as an x86_64 module without
+# Sourced after target.sh: what the driver may cost, as an x86_64 module without
 # its tests, at -O2.
 
 max_text=32768		# bytes of the module's text

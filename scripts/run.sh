@@ -9,12 +9,13 @@
 need "${build_packages[@]}"
 lock_cache
 get_source
-. "$top/scripts/uml.sh"
+. "$top/scripts/target.sh"
+use_target uml
 
 stage am "apply the series with git am" apply_series "$linux"
-stage build "build the kernel (UML)" build_uml
-stage user "build the programs" build_user
-stage demo "boot it and run the demonstration" run_demo
+stage build "build the kernel (UML)" build_kernel
+stage programs "build the programs" build_programs
+stage demo "boot it and run the demonstration" run_script demo "exec $programs/demo"
 
 awk '/^guest: exit status/ { exit } on { print } /Run .* as init process/ { on = 1 }' "$logs/demo.log"
 say

@@ -3,9 +3,11 @@
  * /dev/shmbuf, the node that makes buffers, and the module itself.
  */
 
+#include <kunit/visibility.h>
 #include <linux/build_bug.h>
 #include <linux/cacheinfo.h>
 #include <linux/dma-mapping.h>
+#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -63,7 +65,7 @@ static int shmbuf_node_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations shmbuf_node_ops = {
+VISIBLE_IF_KUNIT const struct file_operations shmbuf_node_ops = {
 	.owner		= THIS_MODULE,
 	.open		= shmbuf_node_open,
 	.release	= shmbuf_node_release,
@@ -71,6 +73,7 @@ static const struct file_operations shmbuf_node_ops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 	.llseek		= noop_llseek,
 };
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_node_ops);
 
 static struct miscdevice shmbuf_node = {
 	.minor	= MISC_DYNAMIC_MINOR,

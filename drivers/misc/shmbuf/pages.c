@@ -42,7 +42,8 @@ static const struct address_space_operations shmbuf_pages_aops = {
 };
 
 /* To fail is better than to kill somebody to get the memory. */
-#define SHMBUF_PAGES_GFP	(GFP_USER | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+#define SHMBUF_PAGES_GFP	(GFP_HIGHUSER | __GFP_NOWARN | \
+				 __GFP_RETRY_MAYFAIL)
 
 VISIBLE_IF_KUNIT
 struct folio *shmbuf_alloc_folio(unsigned int order, int numa_node)
@@ -98,7 +99,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 	if (!batch)
 		return -ENOMEM;
 	mapping->a_ops = &shmbuf_pages_aops;
-	mapping_set_gfp_mask(mapping, GFP_USER);
+	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
 	mapping_set_unevictable(mapping);
 	mapping_set_large_folios(mapping);
 	limit = min_t(size_t, mapping_max_folio_order(mapping), PMD_ORDER);

@@ -284,4 +284,9 @@ static inline void shmbuf_debug_exit(void) { }
 struct file *shmbuf_create_file(struct shmbuf_create *args, struct device *dev);
 struct file *shmbuf_open_file(struct shmbuf *buf);
 
+/* node.c */
+#if IS_ENABLED(CONFIG_KUNIT)
+extern const struct file_operations shmbuf_node_ops;
+#endif
+
 #endif /* _SHMBUF_H */

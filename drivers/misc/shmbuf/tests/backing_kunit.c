@@ -8,6 +8,7 @@
 #include <kunit/device.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
@@ -15,11 +16,14 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "../geometry.h"
@@ -381,6 +385,114 @@ static int backing_test_init(struct kunit *test)
 	return 0;
 }
 
+#if IS_ENABLED(CONFIG_FAULT_INJECTION_DEBUG_FS) && \
+	IS_ENABLED(CONFIG_FAILSLAB) && IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC)
+/* The settings of fault injection are only to be had as files. */
+static void *fault_setting(const char *kind, const char *name)
+{
+	struct dentry *dir = debugfs_lookup(kind, NULL);
+	struct dentry *file = dir ? debugfs_lookup(name, dir) : NULL;
+	void *value = file ? d_inode(file)->i_private : NULL;
+
+	dput(file);
+	dput(dir);
+	return value;
+}
+
+static bool inject_faults(bool on)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+	bool *wait, *highmem;
+	u32 *min_order;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		unsigned long *verbose = fault_setting(kinds[i], "verbose");
+
+		wait = fault_setting(kinds[i], "ignore-gfp-wait");
+		if (!wait || !verbose)
+			return false;
+		*wait = !on;
+		*verbose = on ? 0 : 2;
+	}
+	highmem = fault_setting("fail_page_alloc", "ignore-gfp-highmem");
+	min_order = fault_setting("fail_page_alloc", "min-order");
+	if (!highmem || !min_order)
+		return false;
+	*highmem = !on;
+	*min_order = on ? 0 : 1;
+	return true;
+}
+
+/* From CREATE to a byte that the process and the kernel see; or an errno. */
+static int use_buffer(struct kunit *test, u32 backing)
+{
+	struct file *file = create(test, backing, 5 * PAGE_SIZE);
+	unsigned long addr;
+	unsigned int nth;
+	int err = 0;
+	u8 *vaddr;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	addr = vm_mmap(file, 0, 5 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, 0);
+	vaddr = shmbuf_vmap(shmbuf_of_file(file));
+
+	/* Faults and cleaning up take the allocations of others. */
+	nth = current->fail_nth;
+	current->fail_nth = 0;
+	if (!vaddr)
+		err = -ENOMEM;
+	if (IS_ERR_VALUE(addr)) {
+		err = addr;
+	} else {
+		if (put_user(0x5a, (u8 __user *)addr + 4 * PAGE_SIZE))
+			err = -EFAULT;
+		else if (vaddr && READ_ONCE(vaddr[4 * PAGE_SIZE]) != 0x5a)
+			err = -EIO;
+		KUNIT_EXPECT_EQ(test, vm_munmap(addr, 5 * PAGE_SIZE), 0);
+	}
+	KUNIT_EXPECT_EQ(test, shmbuf_of_file(file)->mappings, 0);
+	__fput_sync(file);
+	current->fail_nth = nth;
+	return err;
+}
+
+/* Each allocation fails in its turn: an errno, and nothing half-made stays. */
+static void test_allocation_fails(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	int nth = 0, failed = 0, err;
+
+	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
+	err = use_buffer(test, *backing);
+	if (err == -EOPNOTSUPP)
+		kunit_skip(test, "this kernel has no such backing");
+	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_ASSERT_TRUE(test, inject_faults(true));
+	do {
+		current->fail_nth = ++nth;
+		err = use_buffer(test, *backing);
+		if (err) {
+			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+			failed++;
+		}
+	} while (!current->fail_nth && nth < 1000);
+	current->fail_nth = 0;
+	inject_faults(false);
+	kunit_info(test, "%d allocations, %d of them needed\n", nth - 1,
+		   failed);
+	KUNIT_EXPECT_GT(test, failed, 5);
+	KUNIT_EXPECT_LT(test, nth, 1000);
+}
+#else
+static void test_allocation_fails(struct kunit *test)
+{
+	kunit_skip(test, "this kernel injects no faults (CONFIG_FAILSLAB)");
+}
+#endif
+
 static struct folio *alloc_and_be_killed(unsigned int order, int numa_node)
 {
 	if (folios_left == 3) {
@@ -414,6 +526,7 @@ static struct kunit_case shmbuf_backing_cases[] = {
 	KUNIT_CASE(test_large_folios),
 	KUNIT_CASE(test_fragmented),
 	KUNIT_CASE(test_memory_ends),
+	KUNIT_CASE_PARAM(test_allocation_fails, backing_gen_params),
 	KUNIT_CASE(test_killed),
 	KUNIT_CASE_PARAM(test_dma_refusals, dma_gen_params),
 #ifdef CONFIG_HAS_DMA

@@ -1,18 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests for the files of a buffer: what each of them has seen of the
- * signals.
+ * KUnit tests for the files of shmbuf: each argument of an ioctl, good and bad,
+ * read() and write() at the edges, and what each file has seen of the signals.
  */
 
+#include <kunit/device.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/anon_inodes.h>
 #include <linux/cred.h>
+#include <linux/device.h>
+#include <linux/dma-mapping.h>
 #include <linux/err.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
 
+#include "../geometry.h"
 #include "../shmbuf.h"
+
+#define PAGES		3
+#define SIZE		(PAGES * PAGE_SIZE)
+
+/* More than any struct of an ioctl has. */
+#define ARG_SIZE	256
+
+struct file_test {
+	struct file *node;	/* /dev/shmbuf, opened */
+	struct miscdevice misc;
+	struct device *dev;
+	void __user *user;	/* a page of memory of a process, and none after it */
+};
 
 static void put_file(void *file)
 {
@@ -27,21 +56,748 @@ static struct file *keep(struct kunit *test, struct file *file)
 	return file;
 }
 
-static struct file *create(struct kunit *test)
+static struct file *create(struct kunit *test, u32 backing, size_t size)
 {
 	struct shmbuf_create args = {
-		.size = 1,
+		.size = size,
+		.backing = backing,
 		.numa_node = SHMBUF_NUMA_ANY,
 		.name = "file_kunit",
 	};
+	struct file_test *t = test->priv;
+	struct file *file;
 
-	return keep(test, shmbuf_create_file(&args, NULL));
+	file = shmbuf_create_file(&args, t->dev);
+	if (PTR_ERR(file) == -EOPNOTSUPP)
+		kunit_skip(test, "this kernel has no such backing");
+	if (PTR_ERR(file) == -ENOMEM && size > SIZE)
+		kunit_skip(test, "no two huge pages in one piece");
+	return keep(test, file);
+}
+
+static struct file *create_contig(struct kunit *test)
+{
+	return create(test, SHMBUF_BACKING_CONTIG, SIZE);
 }
 
 static struct file *open_again(struct kunit *test, struct file *file)
 {
 	return keep(test, dentry_open(&file->f_path, O_RDONLY, current_cred()));
 }
+
+/* An ioctl of a process that has @arg in its memory; there and back. */
+static int call(struct kunit *test, struct file *file, unsigned int cmd,
+		void *arg, size_t size)
+{
+	struct file_test *t = test->priv;
+	int ret;
+
+	KUNIT_ASSERT_EQ(test, copy_to_user(t->user, arg, size), 0);
+	ret = file->f_op->unlocked_ioctl(file, cmd, (unsigned long)t->user);
+	KUNIT_ASSERT_EQ(test, copy_from_user(arg, t->user, size), 0);
+	return ret;
+}
+
+/* CREATE installs a file descriptor, which nobody here has a use for. */
+static void close_created(struct kunit *test, const void *arg)
+{
+	const struct shmbuf_create *created = arg;
+
+	KUNIT_EXPECT_EQ(test, close_fd(created->fd), 0);
+	flush_delayed_fput();
+}
+
+/* An argument without fault, with zeroes after it. */
+static void good_argument(unsigned int cmd, void *arg)
+{
+	memset(arg, 0, ARG_SIZE);
+	switch (cmd) {
+	case SHMBUF_IOC_CREATE:
+		*(struct shmbuf_create *)arg = (struct shmbuf_create) {
+			.size = SIZE - 1,
+			.backing = SHMBUF_BACKING_CONTIG,
+			.numa_node = SHMBUF_NUMA_ANY,
+			.name = "good",
+		};
+		break;
+	case SHMBUF_IOC_SYNC:
+		*(struct shmbuf_sync *)arg = (struct shmbuf_sync) {
+			.length = SIZE,
+			.direction = SHMBUF_SYNC_READ,
+		};
+		break;
+	}
+}
+
+/* The file that takes the command. */
+static struct file *taker(struct kunit *test, unsigned int cmd)
+{
+	struct file_test *t = test->priv;
+
+	return cmd == SHMBUF_IOC_CREATE ? t->node : create_contig(test);
+}
+
+struct command {
+	const char *sentence;
+	unsigned int cmd;
+};
+
+static const struct command commands[] = {
+	{ "CREATE", SHMBUF_IOC_CREATE },
+	{ "INFO", SHMBUF_IOC_INFO },
+	{ "SEAL", SHMBUF_IOC_SEAL },
+	{ "SIGNAL", SHMBUF_IOC_SIGNAL },
+	{ "ACK", SHMBUF_IOC_ACK },
+	{ "SYNC", SHMBUF_IOC_SYNC },
+};
+
+KUNIT_ARRAY_PARAM_DESC(command, commands, sentence);
+
+static unsigned int with_size(unsigned int cmd, size_t size)
+{
+	return _IOC(_IOC_DIR(cmd), _IOC_TYPE(cmd), _IOC_NR(cmd), size);
+}
+
+/* A struct may be longer than the kernel's, if there is nothing in the rest. */
+static void test_struct_sizes(struct kunit *test)
+{
+	const struct command *c = test->param_value;
+	struct file *file = taker(test, c->cmd);
+	size_t size = _IOC_SIZE(c->cmd);
+	u8 arg[ARG_SIZE] __aligned(8);
+
+	good_argument(c->cmd, arg);
+	KUNIT_EXPECT_EQ(test, call(test, file, c->cmd, arg, size), 0);
+	if (c->cmd == SHMBUF_IOC_CREATE)
+		close_created(test, arg);
+
+	good_argument(c->cmd, arg);
+	KUNIT_EXPECT_EQ(test, call(test, file, with_size(c->cmd, ARG_SIZE), arg,
+				   ARG_SIZE), 0);
+	if (c->cmd == SHMBUF_IOC_CREATE)
+		close_created(test, arg);
+
+	good_argument(c->cmd, arg);
+	arg[size] = 1;
+	KUNIT_EXPECT_EQ(test, call(test, file, with_size(c->cmd, ARG_SIZE), arg,
+				   ARG_SIZE), -E2BIG);
+	good_argument(c->cmd, arg);
+	KUNIT_EXPECT_EQ(test, call(test, file, with_size(c->cmd, size - 1), arg,
+				   size), -ENOTTY);
+}
+
+/* What is not quite the command is none. */
+static void test_no_such_command(struct kunit *test)
+{
+	const struct command *c = test->param_value;
+	struct file *file = taker(test, c->cmd);
+	size_t size = _IOC_SIZE(c->cmd);
+	u8 arg[ARG_SIZE] __aligned(8);
+
+	good_argument(c->cmd, arg);
+	KUNIT_EXPECT_EQ(test, call(test, file, _IOC(_IOC_WRITE,
+						    SHMBUF_IOC_MAGIC,
+						    _IOC_NR(c->cmd), size),
+				   arg, size), -ENOTTY);
+	KUNIT_EXPECT_EQ(test, call(test, file, _IOC(_IOC_DIR(c->cmd),
+						    SHMBUF_IOC_MAGIC - 1,
+						    _IOC_NR(c->cmd), size),
+				   arg, size), -ENOTTY);
+	KUNIT_EXPECT_EQ(test, call(test, file, _IOC(_IOC_DIR(c->cmd),
+						    SHMBUF_IOC_MAGIC,
+						    _IOC_NR(c->cmd) + 0x80,
+						    size),
+				   arg, size), -ENOTTY);
+}
+
+static int next_fd(void)
+{
+	int fd = get_unused_fd_flags(0);
+
+	put_unused_fd(fd);
+	return fd;
+}
+
+/* An argument that is only half there. */
+static void test_bad_pointer(struct kunit *test)
+{
+	const struct command *c = test->param_value;
+	struct file *file = taker(test, c->cmd);
+	struct file_test *t = test->priv;
+	unsigned long arg = (unsigned long)t->user + PAGE_SIZE -
+			    _IOC_SIZE(c->cmd) / 2;
+
+	KUNIT_EXPECT_EQ(test, file->f_op->unlocked_ioctl(file, c->cmd, arg),
+			-EFAULT);
+}
+
+/* An argument that cannot be answered: no file descriptor is lost. */
+static void test_read_only_argument(struct kunit *test)
+{
+	const struct command *c = test->param_value;
+	struct file *file = taker(test, c->cmd);
+	struct file *memory = create_contig(test);
+	u8 arg[ARG_SIZE] __aligned(8);
+	int fd = next_fd(), expected = -EFAULT;
+	unsigned long addr;
+	loff_t pos = 0;
+
+	if (c->cmd == SHMBUF_IOC_SYNC)
+		expected = 0;
+	good_argument(c->cmd, arg);
+	KUNIT_ASSERT_EQ(test, kernel_write(memory, arg, sizeof(arg), &pos),
+			sizeof(arg));
+	addr = vm_mmap(memory, 0, PAGE_SIZE, PROT_READ, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	KUNIT_EXPECT_EQ(test, file->f_op->unlocked_ioctl(file, c->cmd, addr),
+			expected);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, next_fd(), fd);
+}
+
+struct field {
+	const char *sentence;
+	unsigned int cmd;
+	size_t offset;
+	size_t len;
+	u64 value;
+	int err;
+};
+
+#define FIELD(_struct, _member, _value)					\
+	offsetof(struct _struct, _member),				\
+	sizeof_field(struct _struct, _member), (_value)
+
+static const struct field fields[] = {
+	{ "CREATE: no bytes", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, size, 0), -EINVAL },
+	{ "CREATE: a byte", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, size, 1), 0 },
+	{ "CREATE: more than a buffer may have", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, size, (u64)SHMBUF_MAX_SIZE + 1), -EINVAL },
+	{ "CREATE: a size that wraps", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, size, U64_MAX), -EINVAL },
+	{ "CREATE: more than the machine has", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, size, SHMBUF_MAX_SIZE), -ENOMEM },
+	{ "CREATE: the first backing that is none", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, backing, SHMBUF_BACKING_REGION + 1), -EINVAL },
+	{ "CREATE: a region, which programs cannot make", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, backing, SHMBUF_BACKING_REGION), -EOPNOTSUPP },
+	{ "CREATE: DMA memory of nobody", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, backing, SHMBUF_BACKING_COHERENT), -EOPNOTSUPP },
+	{ "CREATE: the last number of a backing", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, backing, U32_MAX), -EINVAL },
+	{ "CREATE: the first cache attribute that is none", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, cache, SHMBUF_CACHE_DEVICE + 1), -EINVAL },
+	{ "CREATE: an attribute that the backing cannot have",
+	  SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, cache, SHMBUF_CACHE_DEVICE), -EOPNOTSUPP },
+	{ "CREATE: the lowest flag", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, flags, 1), -EINVAL },
+	{ "CREATE: the highest flag", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, flags, BIT(31)), -EINVAL },
+	{ "CREATE: fd is not looked at", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, fd, U32_MAX), 0 },
+	{ "CREATE: a node below any", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, numa_node, -2), -EINVAL },
+	{ "CREATE: a node above all", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, numa_node, MAX_NUMNODES), -EINVAL },
+	{ "CREATE: the largest node", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, numa_node, S32_MAX), -EINVAL },
+	{ "CREATE: reserved", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, reserved, 1), -EINVAL },
+	{ "CREATE: no name", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, name[0], 0), 0 },
+	{ "CREATE: a name with a slash", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, name[1], '/'), -EINVAL },
+	{ "CREATE: a name with a line feed", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, name[3], '\n'), -EINVAL },
+	{ "CREATE: a name with a letter of no alphabet", SHMBUF_IOC_CREATE,
+	  FIELD(shmbuf_create, name[0], 0xe4), -EINVAL },
+	{ "SEAL: a seal that is none", SHMBUF_IOC_SEAL,
+	  FIELD(shmbuf_seal, seals, SHMBUF_SEAL_SEAL << 1), -EINVAL },
+	{ "SEAL: one that is and one that is not", SHMBUF_IOC_SEAL,
+	  FIELD(shmbuf_seal, seals, SHMBUF_SEAL_WRITE | BIT(31)), -EINVAL },
+	{ "SEAL: against writing", SHMBUF_IOC_SEAL,
+	  FIELD(shmbuf_seal, seals, SHMBUF_SEAL_WRITE), 0 },
+	{ "SEAL: both", SHMBUF_IOC_SEAL,
+	  FIELD(shmbuf_seal, seals, SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL), 0 },
+	{ "SEAL: reserved", SHMBUF_IOC_SEAL,
+	  FIELD(shmbuf_seal, reserved, 1), -EINVAL },
+	{ "SIGNAL: a flag", SHMBUF_IOC_SIGNAL,
+	  FIELD(shmbuf_notify, flags, 1), -EINVAL },
+	{ "SIGNAL: reserved", SHMBUF_IOC_SIGNAL,
+	  FIELD(shmbuf_notify, reserved, 1), -EINVAL },
+	{ "ACK: a flag", SHMBUF_IOC_ACK,
+	  FIELD(shmbuf_notify, flags, BIT(31)), -EINVAL },
+	{ "ACK: reserved", SHMBUF_IOC_ACK,
+	  FIELD(shmbuf_notify, reserved, BIT(31)), -EINVAL },
+	{ "ACK: what comes out is not looked at", SHMBUF_IOC_ACK,
+	  FIELD(shmbuf_notify, count, U64_MAX), 0 },
+	{ "SYNC: from the last byte to one too many", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, offset, 1), -EINVAL },
+	{ "SYNC: an offset that wraps", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, offset, U64_MAX), -EINVAL },
+	{ "SYNC: nothing", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, length, 0), 0 },
+	{ "SYNC: a byte more than all", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, length, SIZE + 1), -EINVAL },
+	{ "SYNC: in no direction", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, direction, 0), -EINVAL },
+	{ "SYNC: in both directions", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, direction, SHMBUF_SYNC_READ | SHMBUF_SYNC_WRITE),
+	  0 },
+	{ "SYNC: in a third direction", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, direction, SHMBUF_SYNC_WRITE << 1), -EINVAL },
+	{ "SYNC: after the accesses", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, phase, SHMBUF_SYNC_END), 0 },
+	{ "SYNC: the first phase that is none", SHMBUF_IOC_SYNC,
+	  FIELD(shmbuf_sync, phase, SHMBUF_SYNC_END + 1), -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(field, fields, sentence);
+
+/* Each field of each struct, good and bad, with all others good. */
+static void test_fields(struct kunit *test)
+{
+	const struct field *c = test->param_value;
+	struct file *file = taker(test, c->cmd);
+	u8 arg[ARG_SIZE] __aligned(8);
+	int ret;
+
+	good_argument(c->cmd, arg);
+	switch (c->len) {
+	case 1:
+		*(arg + c->offset) = c->value;
+		break;
+	case 4:
+		*(u32 *)(arg + c->offset) = c->value;
+		break;
+	case 8:
+		*(u64 *)(arg + c->offset) = c->value;
+		break;
+	}
+	ret = call(test, file, c->cmd, arg, _IOC_SIZE(c->cmd));
+	KUNIT_EXPECT_EQ(test, ret, c->err);
+	if (!ret && c->cmd == SHMBUF_IOC_CREATE)
+		close_created(test, arg);
+}
+
+/* A name may fill the field but for its end. */
+static void test_long_name(struct kunit *test)
+{
+	struct file_test *t = test->priv;
+	struct shmbuf_create arg;
+	u8 room[ARG_SIZE] __aligned(8);
+
+	good_argument(SHMBUF_IOC_CREATE, room);
+	memcpy(&arg, room, sizeof(arg));
+	memset(arg.name, 'n', sizeof(arg.name));
+	KUNIT_EXPECT_EQ(test, call(test, t->node, SHMBUF_IOC_CREATE, &arg,
+				   sizeof(arg)), -EINVAL);
+	arg.name[sizeof(arg.name) - 1] = 0;
+	KUNIT_EXPECT_EQ(test, call(test, t->node, SHMBUF_IOC_CREATE, &arg,
+				   sizeof(arg)), 0);
+	close_created(test, &arg);
+}
+
+/* CREATE gives a file for reading and writing, and says how large it is. */
+static void test_create(struct kunit *test)
+{
+	struct file_test *t = test->priv;
+	struct shmbuf_create *arg;
+	u8 room[ARG_SIZE] __aligned(8);
+	struct file *file;
+
+	good_argument(SHMBUF_IOC_CREATE, room);
+	arg = (void *)room;
+	KUNIT_ASSERT_EQ(test, call(test, t->node, SHMBUF_IOC_CREATE, arg,
+				   sizeof(*arg)), 0);
+	KUNIT_EXPECT_EQ(test, arg->size, SIZE);
+	file = fget(arg->fd);
+	close_created(test, arg);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(file)), SIZE);
+	KUNIT_EXPECT_TRUE(test, file->f_mode & FMODE_READ);
+	KUNIT_EXPECT_TRUE(test, file->f_mode & FMODE_WRITE);
+	KUNIT_EXPECT_STREQ(test, shmbuf_of_file(file)->name, "good");
+	KUNIT_EXPECT_EQ(test, shmbuf_of_file(file)->size, SIZE);
+	put_file(file);
+}
+
+/* INFO says what the buffer is, whichever of its files is asked. */
+static void test_info(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct shmbuf_info info = {};
+
+	buf->mappings = 7;
+	buf->writable_mappings = 3;
+	buf->seals = SHMBUF_SEAL_SEAL;
+	shmbuf_signal(buf);
+	KUNIT_EXPECT_EQ(test, call(test, open_again(test, file),
+				   SHMBUF_IOC_INFO, &info, sizeof(info)), 0);
+	KUNIT_EXPECT_EQ(test, info.size, SIZE);
+	KUNIT_EXPECT_EQ(test, info.map_unit, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, info.mappings, 7);
+	KUNIT_EXPECT_EQ(test, info.writable_mappings, 3);
+	KUNIT_EXPECT_EQ(test, info.backing, SHMBUF_BACKING_CONTIG);
+	KUNIT_EXPECT_EQ(test, info.cache, SHMBUF_CACHE_CACHED);
+	KUNIT_EXPECT_EQ(test, info.capabilities, SHMBUF_CAP_KERNEL_MAPPED);
+	KUNIT_EXPECT_STREQ(test, info.name, "file_kunit");
+	KUNIT_EXPECT_EQ(test, info.seals, SHMBUF_SEAL_SEAL);
+	KUNIT_EXPECT_EQ(test, info.sequence, 1);
+	buf->mappings = 0;
+	buf->writable_mappings = 0;
+}
+
+/* And PAGES, that it can be pinned, and later that the kernel has it mapped. */
+static void test_info_of_pages(struct kunit *test)
+{
+	struct file *file = create(test, SHMBUF_BACKING_PAGES, SIZE);
+	const u32 caps = SHMBUF_CAP_PINNABLE | SHMBUF_CAP_FUTEX;
+	struct shmbuf_info info = {};
+
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_INFO, &info,
+				   sizeof(info)), 0);
+	KUNIT_EXPECT_EQ(test, info.capabilities, caps);
+	KUNIT_ASSERT_NOT_NULL(test, shmbuf_vmap(shmbuf_of_file(file)));
+	memset(&info, 0, sizeof(info));
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_INFO, &info,
+				   sizeof(info)), 0);
+	KUNIT_EXPECT_EQ(test, info.capabilities,
+			caps | SHMBUF_CAP_KERNEL_MAPPED);
+}
+
+/* INFO tells that the buffer is revoked, and nothing else does anything. */
+static void test_revoked(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	const struct command *c = commands;
+	struct shmbuf_info info = {};
+	u8 arg[ARG_SIZE] __aligned(8);
+
+	shmbuf_revoke(shmbuf_of_file(file));
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_INFO, &info,
+				   sizeof(info)), 0);
+	KUNIT_EXPECT_EQ(test, info.capabilities, SHMBUF_CAP_REVOKED);
+	KUNIT_EXPECT_EQ(test, info.size, SIZE);
+	for (; c < commands + ARRAY_SIZE(commands); c++) {
+		if (c->cmd == SHMBUF_IOC_CREATE || c->cmd == SHMBUF_IOC_INFO)
+			continue;
+		good_argument(c->cmd, arg);
+		KUNIT_EXPECT_EQ(test, call(test, file, c->cmd, arg,
+					   _IOC_SIZE(c->cmd)), -ENODEV);
+	}
+}
+
+static int add_seals(struct kunit *test, struct file *file, u32 *seals)
+{
+	struct shmbuf_seal arg = { .seals = *seals };
+	int ret = call(test, file, SHMBUF_IOC_SEAL, &arg, sizeof(arg));
+
+	*seals = arg.seals;
+	return ret;
+}
+
+/* SEAL adds, and says what is in force; who cannot write can only ask. */
+static void test_seals(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct file *reader = open_again(test, file);
+	loff_t pos = 0;
+	u32 seals = 0;
+
+	KUNIT_EXPECT_EQ(test, add_seals(test, reader, &seals), 0);
+	KUNIT_EXPECT_EQ(test, seals, 0);
+	seals = SHMBUF_SEAL_WRITE;
+	KUNIT_EXPECT_EQ(test, add_seals(test, reader, &seals), -EPERM);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, "x", 1, &pos), 1);
+	seals = SHMBUF_SEAL_WRITE;
+	KUNIT_EXPECT_EQ(test, add_seals(test, file, &seals), 0);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, "x", 1, &pos), -EPERM);
+	seals = SHMBUF_SEAL_SEAL;
+	KUNIT_EXPECT_EQ(test, add_seals(test, file, &seals), 0);
+	KUNIT_EXPECT_EQ(test, seals, SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL);
+	/* What is there already can be asked for again. */
+	KUNIT_EXPECT_EQ(test, add_seals(test, file, &seals), 0);
+	seals = 0;
+	KUNIT_EXPECT_EQ(test, add_seals(test, reader, &seals), 0);
+	KUNIT_EXPECT_EQ(test, seals, SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL);
+}
+
+/* The last seal is the last. */
+static void test_seal_seal(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	u32 seals = SHMBUF_SEAL_SEAL;
+
+	KUNIT_EXPECT_EQ(test, add_seals(test, file, &seals), 0);
+	seals = SHMBUF_SEAL_WRITE;
+	KUNIT_EXPECT_EQ(test, add_seals(test, file, &seals), -EPERM);
+	KUNIT_EXPECT_EQ(test, shmbuf_of_file(file)->seals, SHMBUF_SEAL_SEAL);
+}
+
+/* While it is seen whether a seal can be added, nobody begins to write. */
+static void test_write_while_sealing(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	loff_t pos = 0;
+
+	buf->sealing = true;
+	KUNIT_EXPECT_EQ(test, kernel_write(file, "x", 1, &pos), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, buf->writers, 0);
+	buf->sealing = false;
+	KUNIT_EXPECT_EQ(test, kernel_write(file, "x", 1, &pos), 1);
+	KUNIT_EXPECT_EQ(test, buf->writers, 0);
+}
+
+static const u32 backings[] = {
+	SHMBUF_BACKING_PAGES,
+	SHMBUF_BACKING_CONTIG,
+	SHMBUF_BACKING_COHERENT,
+	SHMBUF_BACKING_STREAM,
+};
+
+static void backing_desc(const u32 *backing, char *desc)
+{
+	static const char *const names[] = {
+		"pages", "contig", "coherent", "stream"
+	};
+
+	strscpy(desc, names[*backing], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(backing, backings, backing_desc);
+
+struct io_edge {
+	const char *sentence;
+	bool write;
+	loff_t pos;
+	size_t len;
+	ssize_t ret;
+};
+
+static const struct io_edge io_edges[] = {
+	{ "read all", false, 0, SIZE, SIZE },
+	{ "read more than there is", false, 0, SIZE + 1, SIZE },
+	{ "read nothing", false, 0, 0, 0 },
+	{ "read the last byte", false, SIZE - 1, 1, 1 },
+	{ "read past the last byte", false, SIZE - 1, 2, 1 },
+	{ "read at the end", false, SIZE, 1, 0 },
+	{ "read far past the end", false, LLONG_MAX - 1, 1, 0 },
+	{ "read from before the beginning", false, -1, 1, -EINVAL },
+	{ "write all", true, 0, SIZE, SIZE },
+	{ "write more than there is room", true, 0, SIZE + 1, SIZE },
+	{ "write nothing", true, 0, 0, 0 },
+	{ "write nothing at the end", true, SIZE, 0, 0 },
+	{ "write the last byte", true, SIZE - 1, 1, 1 },
+	{ "write past the last byte", true, SIZE - 1, 2, 1 },
+	{ "write at the end", true, SIZE, 1, -ENOSPC },
+	{ "write far past the end", true, LLONG_MAX - 1, 1, -ENOSPC },
+	{ "write to before the beginning", true, -1, 1, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(io_edge, io_edges, sentence);
+
+/* As much as is inside, and the position follows. */
+static void test_io_edges(struct kunit *test)
+{
+	const struct io_edge *c = test->param_value;
+	struct file *file = create_contig(test);
+	loff_t pos = c->pos;
+	ssize_t ret;
+	void *data;
+
+	data = kunit_kzalloc(test, SIZE + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	if (c->write)
+		ret = kernel_write(file, data, c->len, &pos);
+	else
+		ret = kernel_read(file, data, c->len, &pos);
+	KUNIT_EXPECT_EQ(test, ret, c->ret);
+	KUNIT_EXPECT_EQ(test, pos, c->pos + max(c->ret, 0));
+}
+
+/* There is nothing to append to. */
+static void test_append(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	loff_t pos = 0;
+
+	file->f_iocb_flags |= IOCB_APPEND;
+	KUNIT_EXPECT_EQ(test, kernel_write(file, "x", 1, &pos), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, "x", 0, &pos), 0);
+}
+
+/* Bytes that cross pages arrive where they belong. */
+static void test_copy_across_pages(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct file *file = create(test, *backing, SIZE);
+	u8 *out, *in;
+	loff_t pos = 1;
+	int i;
+
+	out = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	in = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, out);
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	for (i = 0; i < SIZE; i++)
+		out[i] = i * 7 + i / PAGE_SIZE + 1;
+	KUNIT_EXPECT_EQ(test, kernel_write(file, out + 1, SIZE - 2, &pos),
+			SIZE - 2);
+	KUNIT_EXPECT_EQ(test, pos, SIZE - 1);
+	out[0] = 0;
+	out[SIZE - 1] = 0;
+	pos = 0;
+	KUNIT_EXPECT_EQ(test, kernel_read(file, in, SIZE, &pos), SIZE);
+	KUNIT_EXPECT_MEMEQ(test, in, out, SIZE);
+}
+
+/* read() or write() of a process whose memory ends after a page. */
+static ssize_t copy_user(struct kunit *test, struct file *file, bool write,
+			 size_t offset, loff_t *pos)
+{
+	struct file_test *t = test->priv;
+	struct iov_iter iter;
+	struct kiocb iocb;
+	ssize_t ret;
+
+	init_sync_kiocb(&iocb, file);
+	iocb.ki_pos = *pos;
+	iov_iter_ubuf(&iter, write ? ITER_SOURCE : ITER_DEST,
+		      t->user + offset, 2 * PAGE_SIZE);
+	if (write)
+		ret = file->f_op->write_iter(&iocb, &iter);
+	else
+		ret = file->f_op->read_iter(&iocb, &iter);
+	*pos = iocb.ki_pos;
+	return ret;
+}
+
+/* What can be copied is, and counted, and then it is EFAULT. */
+static void test_copy_faults(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct file *file = create(test, *backing, SIZE);
+	bool write = false;
+
+	do {
+		loff_t pos = 0, old;
+		ssize_t ret = copy_user(test, file, write, 5, &pos);
+
+		/* Where it ends exactly is up to the architecture. */
+		KUNIT_EXPECT_GT(test, ret, 0);
+		KUNIT_EXPECT_LE(test, ret, PAGE_SIZE - 5);
+		KUNIT_EXPECT_EQ(test, pos, ret);
+		old = pos;
+		KUNIT_EXPECT_EQ(test, copy_user(test, file, write, PAGE_SIZE,
+						&pos), -EFAULT);
+		KUNIT_EXPECT_EQ(test, pos, old);
+		write = !write;
+	} while (write);
+	KUNIT_EXPECT_EQ(test, shmbuf_of_file(file)->writers, 0);
+}
+
+/* Who is killed need not wait for all that was asked for. */
+static void test_copy_is_killed(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	size_t size = *backing == SHMBUF_BACKING_CONTIG ? 2 * PMD_SIZE : SIZE;
+	struct file *file = create(test, *backing, size);
+	size_t unit = PAGE_SIZE;
+	struct folio *folio;
+	loff_t pos = 0;
+	ssize_t ret;
+	void *data;
+
+	data = kvzalloc(size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	if (*backing == SHMBUF_BACKING_CONTIG) {
+		unit = PMD_SIZE;
+	} else if (*backing == SHMBUF_BACKING_PAGES) {
+		folio = filemap_get_folio(file->f_mapping, 0);
+		if (!IS_ERR(folio)) {
+			unit = folio_size(folio);
+			folio_put(folio);
+		}
+	}
+	sigaddset(&current->pending.signal, SIGKILL);
+	set_thread_flag(TIF_SIGPENDING);
+	ret = kernel_read(file, data, size, &pos);
+	sigdelset(&current->pending.signal, SIGKILL);
+	clear_thread_flag(TIF_SIGPENDING);
+	kvfree(data);
+	KUNIT_EXPECT_EQ(test, ret, unit);
+}
+
+#ifdef CONFIG_HAS_DMA
+struct sync_case {
+	const char *sentence;
+	u32 direction;
+	u32 phase;
+	enum dma_data_direction dir;
+	bool end;
+};
+
+static const struct sync_case sync_cases[] = {
+	{ "before reading, what the device wrote",
+	  SHMBUF_SYNC_READ, SHMBUF_SYNC_BEGIN, DMA_FROM_DEVICE, false },
+	{ "after reading",
+	  SHMBUF_SYNC_READ, SHMBUF_SYNC_END, DMA_FROM_DEVICE, true },
+	{ "before writing",
+	  SHMBUF_SYNC_WRITE, SHMBUF_SYNC_BEGIN, DMA_TO_DEVICE, false },
+	{ "after writing, for the device to read",
+	  SHMBUF_SYNC_WRITE, SHMBUF_SYNC_END, DMA_TO_DEVICE, true },
+	{ "before both", SHMBUF_SYNC_READ | SHMBUF_SYNC_WRITE,
+	  SHMBUF_SYNC_BEGIN, DMA_BIDIRECTIONAL, false },
+	{ "after both", SHMBUF_SYNC_READ | SHMBUF_SYNC_WRITE,
+	  SHMBUF_SYNC_END, DMA_BIDIRECTIONAL, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(sync, sync_cases, sentence);
+
+static struct {
+	size_t offset;
+	size_t len;
+	enum dma_data_direction dir;
+	bool end;
+} synced;
+
+static void record_sync(struct shmbuf *buf, size_t offset, size_t len,
+			enum dma_data_direction dir, bool end)
+{
+	synced.offset = offset;
+	synced.len = len;
+	synced.dir = dir;
+	synced.end = end;
+}
+
+/* What the program does turns into what the device did, or will do. */
+static void test_sync(struct kunit *test)
+{
+	const struct sync_case *c = test->param_value;
+	struct file *file = create(test, SHMBUF_BACKING_STREAM, SIZE);
+	struct shmbuf_sync arg = {
+		.offset = 100,
+		.length = PAGE_SIZE,
+		.direction = c->direction,
+		.phase = c->phase,
+	};
+
+	synced.len = 0;
+	kunit_activate_static_stub(test, shmbuf_stream_sync, record_sync);
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_SYNC, &arg,
+				   sizeof(arg)), 0);
+	KUNIT_EXPECT_EQ(test, synced.offset, 100);
+	KUNIT_EXPECT_EQ(test, synced.len, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, synced.dir, c->dir);
+	KUNIT_EXPECT_EQ(test, synced.end, c->end);
+}
+#endif
 
 static u64 ack(struct file *file)
 {
@@ -56,10 +812,28 @@ static bool readable(struct file *file)
 	return vfs_poll(file, NULL) & EPOLLIN;
 }
 
+/* SIGNAL says how many there were, ACK how many of them were new. */
+static void test_signal_and_ack(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct shmbuf_notify arg = { .count = 99 };
+
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_SIGNAL, &arg,
+				   sizeof(arg)), 0);
+	KUNIT_EXPECT_EQ(test, arg.sequence, 1);
+	KUNIT_EXPECT_EQ(test, arg.count, 0);
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_SIGNAL, &arg,
+				   sizeof(arg)), 0);
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_ACK, &arg,
+				   sizeof(arg)), 0);
+	KUNIT_EXPECT_EQ(test, arg.sequence, 2);
+	KUNIT_EXPECT_EQ(test, arg.count, 2);
+}
+
 /* A file is ready from a signal until the next ACK, and can always be written. */
 static void test_poll(struct kunit *test)
 {
-	struct file *file = create(test);
+	struct file *file = create_contig(test);
 
 	KUNIT_EXPECT_EQ(test, vfs_poll(file, NULL), EPOLLOUT | EPOLLWRNORM);
 	shmbuf_signal(shmbuf_of_file(file));
@@ -72,7 +846,7 @@ static void test_poll(struct kunit *test)
 /* Each open file counts for itself, from when it was opened. */
 static void test_files_count_apart(struct kunit *test)
 {
-	struct file *first = create(test), *second;
+	struct file *first = create_contig(test), *second;
 	struct shmbuf *buf = shmbuf_of_file(first);
 
 	KUNIT_EXPECT_EQ(test, shmbuf_signal(buf), 1);
@@ -90,7 +864,7 @@ static void test_files_count_apart(struct kunit *test)
 /* The counts stay right where the low 32 bits of the sequence wrap. */
 static void test_count_over_the_wrap(struct kunit *test)
 {
-	struct file *first = create(test), *second;
+	struct file *first = create_contig(test), *second;
 	struct shmbuf *buf = shmbuf_of_file(first);
 
 	buf->sequence = U32_MAX - 1;
@@ -103,15 +877,105 @@ static void test_count_over_the_wrap(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, readable(second));
 }
 
+/* What /proc/PID/fdinfo says of the file. */
+static void test_fdinfo(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	char text[512], expected[512];
+	struct seq_file m = { .buf = text, .size = sizeof(text) };
+
+	buf->mappings = 7;
+	buf->writable_mappings = 3;
+	buf->seals = SHMBUF_SEAL_SEAL;
+	shmbuf_signal(buf);
+	file->f_op->show_fdinfo(&m, file);
+	text[m.count] = 0;
+	snprintf(expected, sizeof(expected),
+		 "shmbuf-size:\t%lu\nshmbuf-backing:\tcontig\nshmbuf-cache:\tcached\nshmbuf-mappings:\t7\nshmbuf-writable:\t3\nshmbuf-seals:\t0x2\nshmbuf-sequence:\t1\nshmbuf-revoked:\t0\n",
+		 SIZE);
+	KUNIT_EXPECT_STREQ(test, text, expected);
+	buf->mappings = 0;
+	buf->writable_mappings = 0;
+}
+
+static int file_test_init(struct kunit *test)
+{
+	struct file_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	unsigned long addr;
+	struct file *node;
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	err = kunit_attach_mm();
+	if (err)
+		return err;
+	/* The hole is from the second page on. */
+	addr = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(addr))
+		return addr;
+	err = vm_munmap(addr + PAGE_SIZE, PAGE_SIZE);
+	if (err)
+		return err;
+	t->user = (void __user *)addr;
+	t->dev = kunit_device_register(test, "shmbuf_file_kunit");
+	if (IS_ERR(t->dev))
+		return PTR_ERR(t->dev);
+	dma_coerce_mask_and_coherent(t->dev, DMA_BIT_MASK(64));
+
+	node = anon_inode_getfile("shmbuf_kunit", &shmbuf_node_ops, &t->misc,
+				  O_RDWR);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	t->node = node;
+	return node->f_op->open(file_inode(node), node);
+}
+
+static void file_test_exit(struct kunit *test)
+{
+	struct file_test *t = test->priv;
+
+	if (t && t->node)
+		__fput_sync(t->node);
+}
+
 static struct kunit_case shmbuf_file_cases[] = {
+	KUNIT_CASE_PARAM(test_struct_sizes, command_gen_params),
+	KUNIT_CASE_PARAM(test_no_such_command, command_gen_params),
+	KUNIT_CASE_PARAM(test_bad_pointer, command_gen_params),
+	KUNIT_CASE_PARAM(test_read_only_argument, command_gen_params),
+	KUNIT_CASE_PARAM(test_fields, field_gen_params),
+	KUNIT_CASE(test_long_name),
+	KUNIT_CASE(test_create),
+	KUNIT_CASE(test_info),
+	KUNIT_CASE(test_info_of_pages),
+	KUNIT_CASE(test_revoked),
+	KUNIT_CASE(test_seals),
+	KUNIT_CASE(test_seal_seal),
+	KUNIT_CASE(test_write_while_sealing),
+	KUNIT_CASE_PARAM(test_io_edges, io_edge_gen_params),
+	KUNIT_CASE(test_append),
+	KUNIT_CASE_PARAM(test_copy_across_pages, backing_gen_params),
+	KUNIT_CASE_PARAM(test_copy_faults, backing_gen_params),
+	KUNIT_CASE_PARAM(test_copy_is_killed, backing_gen_params),
+#ifdef CONFIG_HAS_DMA
+	KUNIT_CASE_PARAM(test_sync, sync_gen_params),
+#endif
+	KUNIT_CASE(test_signal_and_ack),
 	KUNIT_CASE(test_poll),
 	KUNIT_CASE(test_files_count_apart),
 	KUNIT_CASE(test_count_over_the_wrap),
+	KUNIT_CASE(test_fdinfo),
 	{}
 };
 
 static struct kunit_suite shmbuf_file_suite = {
 	.name = "shmbuf_file",
+	.init = file_test_init,
+	.exit = file_test_exit,
 	.test_cases = shmbuf_file_cases,
 };
 

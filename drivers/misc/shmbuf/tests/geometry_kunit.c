@@ -200,6 +200,15 @@ static const struct pfn_case pfn_cases[] = {
 	{ "a huge entry whose offset is aligned but whose frame is not",
 	  0x1001, 1024, 512, -EINVAL, 0, 9 },
 	{ "a huge entry for a small buffer", 0x1000, 4, 0, -EINVAL, 0, 9 },
+	{ "a huge entry of 512 MiB, of pages of 64 KiB",
+	  0x4000, 3 << 13, 2 << 13, 0, 0x8000, 13 },
+	{ "the same, not at a multiple of its size",
+	  0x5000, 3 << 13, 1 << 13, -EINVAL, 0, 13 },
+	{ "an entry of 16 pages, as some architectures have",
+	  0x1000, 32, 16, 0, 0x1010, 4 },
+	{ "the last page that a physical address of 64 bits can have",
+	  ULONG_MAX >> (sizeof(long) == 8 ? PAGE_SHIFT : 0), 1, 0, 0,
+	  ULONG_MAX >> (sizeof(long) == 8 ? PAGE_SHIFT : 0) },
 };
 
 static void test_pgoff_to_pfn(struct kunit *test)

@@ -211,54 +211,6 @@ static void test_refused(struct kunit *test)
 KUNIT_ARRAY_PARAM_DESC(refused, refused_cases, sentence);
 
 /*
- * Pseudo filesystems are noexec (SB_I_NOEXEC), which hides the driver's check.
- * So ask the handler itself.
- */
-static void test_prepare_refuses_exec(struct kunit *test)
-{
-	struct vma_test *t = test->priv;
-	struct vm_area_desc desc = {
-		.file = t->file,
-		.end = SIZE,
-		.vma_flags = mk_vma_flags(VMA_READ_BIT, VMA_EXEC_BIT,
-					  VMA_SHARED_BIT, VMA_MAYSHARE_BIT),
-	};
-
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), -EPERM);
-}
-
-/* The flags that a mapping gets, and the one that it loses. */
-static void test_prepare_flags(struct kunit *test)
-{
-	struct vma_test *t = test->priv;
-	struct vm_area_desc desc = {
-		.file = t->file,
-		.end = SIZE,
-		.vma_flags = mk_vma_flags(VMA_READ_BIT, VMA_SHARED_BIT,
-					  VMA_MAYSHARE_BIT, VMA_MAYREAD_BIT,
-					  VMA_MAYWRITE_BIT, VMA_MAYEXEC_BIT),
-	};
-	bool pfns = t->buf->ops->mapping == SHMBUF_MAP_PFNS;
-	bool folios = t->buf->ops->mapping == SHMBUF_MAP_FOLIOS;
-
-	KUNIT_ASSERT_EQ(test, shmbuf_mmap_prepare(&desc), 0);
-	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_PFNMAP_BIT), pfns);
-	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT),
-			!folios);
-	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_HUGEPAGE_BIT),
-			folios);
-	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_DONTEXPAND_BIT));
-	/* With struct pages, only a plain VMA splits huge entries right. */
-	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_MIXEDMAP_BIT));
-	KUNIT_EXPECT_TRUE(test, vma_desc_test(&desc, VMA_MAYWRITE_BIT));
-	KUNIT_EXPECT_FALSE(test, vma_desc_test(&desc, VMA_MAYEXEC_BIT));
-	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_IO_BIT),
-			!pfns && !folios);
-	KUNIT_EXPECT_PTR_EQ(test, desc.private_data, NULL);
-	expect_counts(test, 0, 0);
-}
-
-/*
  * Two ways in which mmap() fails after the VMA exists. mm then closes a VMA
  * whose ->mapped() has not run, or has failed: nothing must be counted back.
  */
@@ -382,6 +334,26 @@ static void test_sealed_while_mapping(struct kunit *test)
 	expect_counts(test, 1, 0);
 	unmap(test, addr, SIZE);
 	expect_counts(test, 0, 0);
+}
+
+/* While it is seen whether a seal can be added, only readers get in. */
+static void test_mapping_while_sealing(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr;
+	struct file *file;
+
+	file = dentry_open(&t->file->f_path, O_RDONLY, current_cred());
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	t->buf->sealing = true;
+	KUNIT_EXPECT_EQ(test, map(test, SIZE, RW, MAP_SHARED, 0),
+			(unsigned long)-EAGAIN);
+	expect_counts(test, 0, 0);
+	addr = vm_mmap(file, 0, SIZE, PROT_READ, MAP_SHARED, 0);
+	KUNIT_EXPECT_LT(test, addr, TASK_SIZE);
+	expect_counts(test, 1, 0);
+	t->buf->sealing = false;
+	__fput_sync(file);
 }
 
 /* A write() that is under way keeps the seal away, the next one is refused. */
@@ -726,10 +698,9 @@ static struct kunit_case shmbuf_vma_cases[] = {
 	KUNIT_CASE(test_overlay),
 	KUNIT_CASE(test_neighbours_are_not_merged),
 	KUNIT_CASE_PARAM(test_refused, refused_gen_params),
-	KUNIT_CASE(test_prepare_refuses_exec),
-	KUNIT_CASE(test_prepare_flags),
 	KUNIT_CASE_PARAM(test_mmap_fails_late, failing_gen_params),
 	KUNIT_CASE(test_sealed_while_mapping),
+	KUNIT_CASE(test_mapping_while_sealing),
 	KUNIT_CASE(test_seal_and_write),
 	KUNIT_CASE(test_same_bytes),
 	KUNIT_CASE(test_window_in_the_middle),

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced after get_source: a row of kunit/targets, its kernel, KUnit and the
+# selftests in it. kunit.py builds the kernel; the selftests boot the same one.
+
+build=$cache/build/$(basename "${linux:?}")
+jobs=$(nproc)
+
+export PATH=/usr/lib/ccache:$PATH CCACHE_DIR=$cache/ccache CCACHE_MAXSIZE=8G
+
+all_targets() { awk '!/^#/ && NF { print $1 }' "$top/kunit/targets"; }
+
+# use_target NAME: what the functions below work on.
+use_target() {
+	local row packages
+	row=$(awk -v name="$1" '!/^#/ && $1 == name' "$top/kunit/targets")
+	[ -n "$row" ] || die "no target \"$1\"; TARGET is one of: $(all_targets | paste -sd ' ')"
+	read -r target arch cross configs packages <<<"$row"
+	[ "$cross" != - ] || cross=
+	[ "$packages" != - ] || packages=
+	[ "$arch" = um ] || packages=$packages,cpio,libelf-dev
+	need "${build_packages[@]}" ${packages//,/ }
+	kernel=$build/$target
+	case $arch in
+	um) programs=$build/user ;;
+	*) programs=$kernel/root ;;
+	esac
+	mkdir -p "$kernel" "$programs"
+}
+
+kunit_py() {		# command [option...]
+	cd "$linux"
+	./tools/testing/kunit/kunit.py "$1" "${@:2}"
+}
+
+build_kernel() {
+	local fragment options=()
+	for fragment in ${configs//,/ }; do
+		options+=(--kunitconfig="$top/kunit/$fragment.config")
+	done
+	case ,$configs, in *,gcov,*) profile_driver ;; esac
+	kunit_py build --arch="$arch" ${cross:+--cross_compile="$cross"} --build_dir="$kernel" \
+		--jobs="$jobs" --kunitconfig=drivers/misc/shmbuf/tests "${options[@]}"
+}
+
+# Only the driver is profiled; the next git am takes the line away again.
+profile_driver() {
+	grep -q GCOV_PROFILE "$linux/drivers/misc/shmbuf/Makefile" ||
+		say 'GCOV_PROFILE := y' >>"$linux/drivers/misc/shmbuf/Makefile"
+}
+
+# The selftests, and PID 1 to run them. Under UML they are programs of the host;
+# elsewhere without libraries, in an initramfs, as the guest has no other file.
+build_programs() {
+	local headers=$programs options=() program
+	if [ "$arch" = um ]; then
+		make -C "$linux" -s O="$headers" headers
+		for program in init demo; do
+			gcc -O2 -Wall -Werror -isystem "$headers/usr/include" -o "$programs/$program" "$top/guest/$program.c"
+		done
+	else
+		headers=$kernel
+		options=(ARCH="$arch" CROSS_COMPILE="$cross" USERLDFLAGS=-static)
+		rm -rf "$programs"
+		mkdir -p "$programs"/{dev,proc,sys}
+		make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$headers" headers
+		"${cross}gcc" -O2 -Wall -Werror -static -o "$programs/init" "$top/guest/init.c"
+	fi
+	rm -rf "$programs/kselftest"
+	make -C "$linux/tools/testing/selftests" O="$headers" OUTPUT= TARGETS=shmbuf FORCE_TARGETS=1 \
+		BUILD="$programs/kselftest" "${options[@]}"
+	[ "$arch" = um ] ||
+		(cd "$programs" && find . | cpio -o -H newc --quiet | gzip -1) >"$kernel/initramfs"
+}
+
+# What no kernel may print, whatever the tests in it said.
+scan_kernel_log() {	# log
+	! grep -nE 'WARNING:|BUG:|Oops|Kernel panic|[Kk]ernel BUG|Call Trace:|KASAN:|UBSAN:|KCSAN:|INFO: (task|rcu|possible)|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage|Bad (page|rss-counter)|refcount_t:|unreferenced object|segfault|Busy inodes' "$1" ||
+		{ say "the kernel reported a mistake of its own (see above)"; return 1; }
+}
+
+# boot NAME WORD...: boot with words for the kernel's command line; the console
+# goes to a log that $console names.
+boot() {
+	local status=0
+	console=$kernel/console.$1.log
+	if [ "$arch" = um ]; then
+		boot_uml "${@:2}" </dev/null >"$console" 2>&1 || status=$?
+	else
+		boot_qemu "${@:2}" </dev/null >"$console" 2>&1 || status=$?
+		sed -i 's/\r//g' "$console"
+	fi
+	cat "$console"
+	case $status in 124 | 137) say "the kernel hung and was stopped"; return 1 ;; esac
+	scan_kernel_log "$console" || return 1
+	grep -qE 'reboot: (Power down|Restarting system)|Restarting system' "$console" || { say "the kernel did not reach its end"; return 1; }
+	grep -q '^guest: exit status 0' "$console" || { say "the programs in the guest failed"; return 1; }
+}
+
+# The host's files are the root file system, read-only.
+boot_uml() {
+	timeout --kill-after=10 "${BOOT_TIMEOUT:-600}" "$kernel/linux" \
+		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$programs/init" \
+		seccomp=on ncpus=2 mem=2G con=null con0=fd:0,fd:1 uml_dir="$kernel/" "$@"
+}
+
+# Not with KVM, which is not everywhere, and where it is need not work.
+boot_qemu() {
+	local machine
+	mapfile -t machine < <("$top/scripts/machine.py" "$linux" "$arch")
+	timeout --kill-after=10 "${BOOT_TIMEOUT:-1200}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
+		-accel tcg -m 2048 -smp 2 -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
+		-append "${machine[1]} panic=-1 GUEST_RESTART=1 $*"
+}
+
+# Every KUnit case of the series. The exit status of kunit.py is not enough, a
+# kernel can warn while all tests pass. kunit.py would take KVM where there is a
+# /dev/kvm, so of other machines than UML it only reads the log.
+run_kunit() {
+	local status=0
+	if [ "$arch" = um ]; then
+		console=$kernel/test.log	# where kunit.py puts it
+		rm -f "$console"
+		kunit_py exec --build_dir="$kernel" --timeout=300 --kernel_args=seccomp=on \
+			--kernel_args=ncpus=2 --kernel_args="uml_dir=$kernel/" 'shmbuf*' || status=$?
+		[ -s "$console" ] || { say "the kernel printed nothing"; return 1; }
+		scan_kernel_log "$console" || status=1
+	else
+		boot kunit kunit.enable=1 'kunit.filter_glob=shmbuf*' >/dev/null || status=1
+		kunit_py parse "$console" || status=1
+		scan_kernel_log "$console" || status=1
+	fi
+	return $status
+}
+
+run_selftests() {
+	local tests=/kselftest/shmbuf
+	[ "$arch" != um ] || tests=$programs$tests
+	boot selftests kunit.enable=0 GUEST_TESTS="$tests"
+}
+
+# run_script NAME COMMAND...: what a shell runs, under UML.
+run_script() {
+	local script=$programs/run.$1.sh
+	printf '%s\n' "${@:2}" >"$script"
+	boot "$1" kunit.enable=0 GUEST_RUN="$script"
+}
