@@ -19,6 +19,12 @@ selftests: ## the selftests on one machine: make selftests TARGET=uml
 matrix: ## both on each machine of kunit/targets, or on TARGETS="...", as a table
 	@scripts/tests.sh all $${TARGETS:-$$(awk '!/^#/ && NF { print $$1 }' kunit/targets)}
 
+coverage: ## lines and branches that KUnit reaches, and with the selftests, as HTML
+	@scripts/coverage.sh
+
+mutants: ## deliberate faults, one at a time: do the tests catch each?
+	@scripts/mutants.sh $(MUTANTS)
+
 gate: ## every patch builds without a warning, =y and =m, on 7.3 and 7.2
 	@scripts/gate.sh
 
@@ -37,4 +43,4 @@ check-sync: ## do patches/ and the mirrored folders agree?
 distclean: ## forget the downloaded source, the trees and the builds
 	@scripts/distclean.sh
 
-.PHONY: help run check kunit selftests matrix gate tree export fold check-sync distclean
+.PHONY: help run check kunit selftests matrix coverage mutants gate tree export fold check-sync distclean

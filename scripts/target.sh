@@ -120,7 +120,7 @@ run_kunit() {
 	if [ "$arch" = um ]; then
 		console=$kernel/test.log	# where kunit.py puts it
 		rm -f "$console"
-		kunit_py exec --build_dir="$kernel" --timeout=300 --kernel_args=seccomp=on \
+		kunit_py exec --build_dir="$kernel" --timeout="${KUNIT_TIMEOUT:-300}" --kernel_args=seccomp=on \
 			--kernel_args=ncpus=2 --kernel_args="uml_dir=$kernel/" 'shmbuf*' || status=$?
 		[ -s "$console" ] || { say "the kernel printed nothing"; return 1; }
 		scan_kernel_log "$console" || status=1

@@ -11,10 +11,8 @@
 
 #include <kunit/visibility.h>
 #include <linux/align.h>
-#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/export.h>
-#include <linux/log2.h>
 #include <linux/minmax.h>
 
 #include "geometry.h"
@@ -156,8 +154,11 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_region_to_pfn);
  */
 unsigned int shmbuf_folio_order(pgoff_t index, pgoff_t end, unsigned int limit)
 {
-	unsigned int order = min_t(unsigned int, limit, ilog2(end - index));
+	unsigned int order = limit;
 
-	return index ? min_t(unsigned int, order, __ffs(index)) : order;
+	while (order && (!IS_ALIGNED(index, 1UL << order) ||
+			 1UL << order > end - index))
+		order--;
+	return order;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_folio_order);

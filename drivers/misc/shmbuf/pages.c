@@ -12,6 +12,8 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
@@ -152,6 +154,20 @@ static void shmbuf_pages_free(struct shmbuf *buf)
 }
 
 /*
+ * A folio that a fault has put in the place of a page with a memory error is not
+ * up to date, and has what somebody else left there.
+ */
+static struct folio *get_folio(struct shmbuf *buf, pgoff_t index)
+{
+	struct folio *folio = filemap_get_folio(buf->inode.i_mapping, index);
+
+	if (IS_ERR(folio) || folio_test_uptodate(folio))
+		return folio;
+	folio_put(folio);
+	return ERR_PTR(-EIO);
+}
+
+/*
  * Copies in the direction of @iter. Not filemap_read(), which copies from pages
  * with a memory error as well, and a machine check in the kernel is fatal.
  */
@@ -165,10 +181,9 @@ static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 		struct folio *folio;
 		size_t offset, len;
 
-		folio = filemap_get_folio(buf->inode.i_mapping,
-					  (pos + done) >> PAGE_SHIFT);
+		folio = get_folio(buf, (pos + done) >> PAGE_SHIFT);
 		if (IS_ERR(folio))
-			break;
+			return done ?: -EIO;
 		offset = offset_in_folio(folio, pos + done);
 		len = min(iov_iter_count(iter), folio_size(folio) - offset);
 		copied = 0;
@@ -203,7 +218,7 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 	if (!pages)
 		return -ENOMEM;
 	while (i < nr) {
-		folio = filemap_get_folio(buf->inode.i_mapping, i);
+		folio = get_folio(buf, i);
 		if (IS_ERR(folio))
 			break;
 		do {

@@ -493,6 +493,109 @@ static void test_allocation_fails(struct kunit *test)
 }
 #endif
 
+/* Memory of a node that there is; a node without memory is refused elsewhere. */
+static void test_numa_node(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct shmbuf_create args = {
+		.size = 3 * PAGE_SIZE,
+		.backing = *backing,
+		.numa_node = first_memory_node,
+	};
+	struct file *file = shmbuf_create_file(&args, NULL);
+	struct page *page;
+	void *vaddr;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_file, file),
+			0);
+	vaddr = shmbuf_vmap(shmbuf_of_file(file));
+	KUNIT_ASSERT_NOT_NULL(test, vaddr);
+	page = is_vmalloc_addr(vaddr) ? vmalloc_to_page(vaddr) :
+					virt_to_page(vaddr);
+	KUNIT_EXPECT_EQ(test, page_to_nid(page), first_memory_node);
+}
+
+/* More than the page allocator has in one piece. */
+static void test_large_contig(struct kunit *test)
+{
+	const size_t size = (PAGE_SIZE << MAX_PAGE_ORDER) + PAGE_SIZE;
+	struct file *file = create(test, SHMBUF_BACKING_CONTIG, size);
+	u8 *vaddr;
+
+	if (!IS_ENABLED(CONFIG_CONTIG_ALLOC)) {
+		KUNIT_EXPECT_EQ(test, PTR_ERR(file), -ENOMEM);
+		kunit_skip(test, "this kernel has no CONFIG_CONTIG_ALLOC");
+	}
+	if (PTR_ERR(file) == -ENOMEM)
+		kunit_skip(test, "this machine has not as much in one piece");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	vaddr = shmbuf_vmap(shmbuf_of_file(file));
+	KUNIT_EXPECT_EQ(test, page_to_pfn(virt_to_page(vaddr + size - 1)),
+			shmbuf_of_file(file)->pfn + size / PAGE_SIZE - 1);
+	KUNIT_EXPECT_EQ(test, vaddr[size - 1], 0);
+	__fput_sync(file);
+}
+
+/*
+ * A page with a memory error is taken out of the page cache. Who touches it gets
+ * SIGBUS, and what mm has put in its place, which nobody has cleared, is not
+ * shown to anybody.
+ */
+static void test_lost_page(struct kunit *test)
+{
+	struct file *file = create_file(test, SHMBUF_BACKING_PAGES,
+					4 * PAGE_SIZE);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	u8 *data = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	unsigned long addr;
+	loff_t pos;
+	u8 byte;
+
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
+	addr = vm_mmap(file, 0, 4 * PAGE_SIZE, PROT_READ, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	truncate_inode_pages_range(file->f_mapping, 2 * PAGE_SIZE,
+				   4 * PAGE_SIZE - 1);
+	pos = 2 * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos), -EIO);
+	KUNIT_EXPECT_NULL(test, shmbuf_vmap(buf));
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), -EBUSY);
+
+	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr + 2 * PAGE_SIZE),
+			-EFAULT);
+	pos = 2 * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos), -EIO);
+	pos = 2 * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, kernel_write(file, data, PAGE_SIZE, &pos), -EIO);
+	KUNIT_EXPECT_NULL(test, shmbuf_vmap(buf));
+	pos = 0;
+	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos),
+			PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, 4 * PAGE_SIZE), 0);
+	/* And does not keep the rest from being revoked. */
+	shmbuf_revoke(buf);
+}
+
+/* A reference that somebody holds may be one to write through. */
+static void test_seal_of_what_is_in_use(struct kunit *test)
+{
+	struct file *file = create_file(test, SHMBUF_BACKING_PAGES,
+					3 * PAGE_SIZE);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct folio *folio = filemap_get_folio(file->f_mapping, 2);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), -EBUSY);
+	KUNIT_EXPECT_EQ(test, buf->seals, 0);
+	KUNIT_EXPECT_FALSE(test, buf->sealing);
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, buf->seals, SHMBUF_SEAL_WRITE);
+}
+
 static struct folio *alloc_and_be_killed(unsigned int order, int numa_node)
 {
 	if (folios_left == 3) {
@@ -527,6 +630,10 @@ static struct kunit_case shmbuf_backing_cases[] = {
 	KUNIT_CASE(test_fragmented),
 	KUNIT_CASE(test_memory_ends),
 	KUNIT_CASE_PARAM(test_allocation_fails, backing_gen_params),
+	KUNIT_CASE_PARAM(test_numa_node, page_backing_gen_params),
+	KUNIT_CASE(test_large_contig),
+	KUNIT_CASE(test_lost_page),
+	KUNIT_CASE(test_seal_of_what_is_in_use),
 	KUNIT_CASE(test_killed),
 	KUNIT_CASE_PARAM(test_dma_refusals, dma_gen_params),
 #ifdef CONFIG_HAS_DMA

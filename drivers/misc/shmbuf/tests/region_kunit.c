@@ -15,6 +15,7 @@
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/log2.h>
+#include <linux/logic_iomem.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
@@ -281,6 +282,88 @@ static void test_revoke(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, t->buf->vaddr);
 }
 
+#if defined(CONFIG_INDIRECT_IOMEM) && !defined(MODULE)
+/* A device whose registers are an array, where I/O memory is functions. */
+static u8 registers[2 * PAGE_SIZE];
+
+static unsigned long read_register(void *priv, unsigned int offset, int size)
+{
+	unsigned long val = 0;
+
+	memcpy(&val, registers + offset, size);
+	return val;
+}
+
+static void write_register(void *priv, unsigned int offset, int size,
+			   unsigned long val)
+{
+	memcpy(registers + offset, &val, size);
+}
+
+static const struct logic_iomem_ops register_ops = {
+	.read	= read_register,
+	.write	= write_register,
+};
+
+static long map_registers(unsigned long offset, size_t size,
+			  const struct logic_iomem_ops **ops, void **priv)
+{
+	*ops = &register_ops;
+	return offset;
+}
+
+static const struct logic_iomem_region_ops registers_ops = {
+	.map = map_registers,
+};
+
+static const u32 register_caches[] = {
+	SHMBUF_CACHE_UNCACHED, SHMBUF_CACHE_DEVICE
+};
+
+static void register_cache_desc(const u32 *cache, char *desc)
+{
+	strscpy(desc, *cache == SHMBUF_CACHE_DEVICE ? "device" : "uncached",
+		KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(register_cache, register_caches, register_cache_desc);
+
+/* I/O memory has no address, and is read and written as such. */
+static void test_registers(struct kunit *test)
+{
+	static struct resource device = DEFINE_RES_MEM_NAMED(1ULL << 40,
+							     sizeof(registers),
+							     "shmbuf_kunit");
+	const u32 *cache = test->param_value;
+	struct shmbuf_region region = {
+		.size = sizeof(registers),
+		.cache = *cache,
+		.name = "registers",
+	};
+	struct region_test *t = test->priv;
+	loff_t pos = PAGE_SIZE - 3;
+	char word[8] = "";
+
+	region.start = device.start;
+	/* It cannot be taken away, so it is there from the first time on. */
+	if (!device.parent)
+		KUNIT_ASSERT_EQ(test, logic_iomem_add_region(&device,
+							     &registers_ops),
+				0);
+	wrap(test, &region);
+	KUNIT_EXPECT_NULL(test, shmbuf_vmap(t->buf));
+	KUNIT_EXPECT_TRUE(test, t->buf->iomem);
+	KUNIT_EXPECT_EQ(test, kernel_write(t->file, "written", 8, &pos), 8);
+	KUNIT_EXPECT_STREQ(test, registers + PAGE_SIZE - 3, "written");
+	pos = PAGE_SIZE - 3;
+	KUNIT_EXPECT_EQ(test, kernel_read(t->file, word, 8, &pos), 8);
+	KUNIT_EXPECT_STREQ(test, word, "written");
+	shmbuf_revoke(t->buf);
+	KUNIT_EXPECT_FALSE(test, t->buf->iomem);
+	KUNIT_EXPECT_EQ(test, kernel_read(t->file, word, 8, &pos), -ENODEV);
+}
+#endif
+
 /* What cannot be a buffer is none. */
 static void test_refused(struct kunit *test)
 {
@@ -437,6 +520,9 @@ static struct kunit_case shmbuf_region_cases[] = {
 	KUNIT_CASE(test_opened_without_privilege),
 	KUNIT_CASE(test_debugger),
 	KUNIT_CASE(test_revoke),
+#if defined(CONFIG_INDIRECT_IOMEM) && !defined(MODULE)
+	KUNIT_CASE_PARAM(test_registers, register_cache_gen_params),
+#endif
 	KUNIT_CASE(test_refused),
 	KUNIT_CASE(test_no_kernel_addresses),
 #ifndef CONFIG_UML
