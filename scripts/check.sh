@@ -33,11 +33,12 @@ for patch in $(numbered_patches); do
 	check "checkpatch-$(basename "$patch" .patch | cut -c1-4)" "checkpatch --strict $(basename "$patch")" checkpatch_one "$patch" || true
 done
 check glue "the tools' own tests" "$top/scripts/test-glue.sh" || true
+consoles=()
 for name in "${targets[@]}"; do
 	use_target "$name"
 	check_target all
-	[ "$name" != uml ] ||
-		check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "$kernel/test.log" "$kernel/console.selftests.log" || true
+	consoles+=("$kernel"/console.{kunit,selftests}.log)
 done
+check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "${consoles[@]}" || true
 print_table
 finish

@@ -57,6 +57,7 @@ count_selftests() {
 
 # check_target kunit|selftests|all: build the target in use and run the tests.
 check_target() {
+	rm -f "$kernel"/console.{kunit,selftests}.log
 	check "$target-build" "$target: build the kernel" build_kernel || return
 	check "$target-programs" "$target: build the programs" build_programs || return
 	[ "$1" = selftests ] ||

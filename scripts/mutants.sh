@@ -19,7 +19,7 @@ driver=$linux/drivers/misc/shmbuf
 caught=$cache/mutants
 
 # A mutant need not run longer than a good kernel by much.
-export KUNIT_TIMEOUT=60 BOOT_TIMEOUT=180
+export KUNIT_TIMEOUT=45 BOOT_TIMEOUT=180
 
 tests_hash() { cat "$driver"/tests/* "$linux"/tools/testing/selftests/shmbuf/* "$top"/kunit/*.config "$top/kunit/targets" | sha1sum | cut -c1-12; }
 
@@ -28,10 +28,10 @@ make_mutant() {
 	use_target "$1"
 	"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" "$2"
 	git -C "$linux" diff -U0
-	build_kernel || { say "it does not build: no mutant"; return 1; }
+	rebuild_kernel || { say "it does not build: no mutant"; return 1; }
 	if ! run_kunit; then
 		say "by: KUnit"
-	elif build_programs && ! run_selftests; then
+	elif ! run_selftests; then
 		say "by: selftests"
 	else
 		say "no test fails"
@@ -46,11 +46,18 @@ mkdir -p "$caught"
 tests=$(tests_hash)
 "$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" >"$logs/mutants" || die "kunit/mutants does not fit the driver (see above)"
 survivors=()
+ready=
 while read -r key name place sentence <&8; do
 	[ $# = 0 ] || [[ " $* " = *" ${place%:*} "* ]] || continue
 	if [ -e "$caught/$tests-$key" ]; then
 		passed=$((passed + 1))
 		continue
+	fi
+	if [[ " $ready " != *" $name "* ]]; then
+		use_target "$name"
+		check "mutants-$name" "$name: build the kernel" build_kernel || finish
+		check "mutants-$name-programs" "$name: build the programs" build_programs || finish
+		ready+=" $name"
 	fi
 	check "mutant-$key" "$place: $sentence" make_mutant "$name" "$key" || survivors+=("$place: $sentence ($name)")
 	restore

@@ -42,6 +42,11 @@ build_kernel() {
 		--jobs="$jobs" --kunitconfig=drivers/misc/shmbuf/tests "${options[@]}"
 }
 
+# After an edit of the driver only: without what kunit.py makes besides.
+rebuild_kernel() {
+	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$kernel" -j"$jobs"
+}
+
 # Only the driver is profiled; the next git am takes the line away again.
 profile_driver() {
 	grep -q GCOV_PROFILE "$linux/drivers/misc/shmbuf/Makefile" ||
@@ -118,11 +123,11 @@ boot_qemu() {
 run_kunit() {
 	local status=0
 	if [ "$arch" = um ]; then
-		console=$kernel/test.log	# where kunit.py puts it
-		rm -f "$console"
+		console=$kernel/console.kunit.log
+		rm -f "$kernel/test.log"
 		kunit_py exec --build_dir="$kernel" --timeout="${KUNIT_TIMEOUT:-300}" --kernel_args=seccomp=on \
 			--kernel_args=ncpus=2 --kernel_args="uml_dir=$kernel/" 'shmbuf*' || status=$?
-		[ -s "$console" ] || { say "the kernel printed nothing"; return 1; }
+		cp "$kernel/test.log" "$console" || { say "the kernel printed nothing"; return 1; }
 		scan_kernel_log "$console" || status=1
 	else
 		boot kunit kunit.enable=1 'kunit.filter_glob=shmbuf*' >/dev/null || status=1

@@ -168,7 +168,7 @@ succeeds "nothing half-made stays" test -z "$(find "$SHMBUF_CACHE" -maxdepth 2 -
 # --- rows and their tests ---------------------------------------------------------
 
 rows() { "$top/scripts/rows.py" "$work/rows" "$work/kunit.log" "$work/selftests.log"; }
-printf '| row | what | tests |\n| A1 | this | `suite.test_one` *`suite.elsewhere`* |\n| B2 | that | `node.create` |\n' >"$work/rows"
+printf '| row | what | tests |\n| A1 | this | `suite.test_one` |\n| B2 | that | `node.create` |\n' >"$work/rows"
 printf '[    0.10] KTAP version 1\n[    0.10]     # Subtest: suite\n[    0.10]     ok 1 test_one\n' >"$work/kunit.log"
 printf 'ok 1 node.create\n' >"$work/selftests.log"
 succeeds "each row has its tests" rows
@@ -178,6 +178,27 @@ printf 'ok 1 node.create # SKIP no device\n' >"$work/selftests.log"
 refuses "a test of a row was skipped" 'B2: did not pass: node.create' rows
 printf '| A1 | this | |\n' >"$work/rows"
 refuses "a row without a test" 'A1: did not pass: no test named' rows
+
+# --- targets and faults -----------------------------------------------------------
+
+refuses "no target" 'which target\? For instance' make -s kunit
+refuses "a target that is none" 'no target "vax"; TARGET is one of: uml ' make -s kunit TARGET=vax
+while read -r name arch cross configs packages; do
+	for config in ${configs//,/ }; do
+		[ -e "kunit/$config.config" ] || refuses "$name: no kunit/$config.config" '' false
+	done
+done < <(grep -v '^#' kunit/targets | grep .)
+mutants() { "$top/scripts/mutants.py" "$work/faults" "$work" "$@"; }
+printf 'int a;\nif (a)\n\treturn 1;\nreturn 2;\n' >"$work/x.c"
+printf '@ x.c: another value\n if (a)\n-\treturn 1;\n+\treturn 3;\n\n@x86_64 x.c: no value\n-return 2;\n' >"$work/faults"
+succeeds "faults are listed" mutants
+succeeds "with their place" test "$(mutants | sed -n '1s/^[0-9a-f]* //p')" = 'uml x.c:3 another value'
+succeeds "and their target" test "$(mutants | sed -n 's/^[0-9a-f]* x86_64 //p')" = 'x.c:4 no value'
+succeeds "a fault is made" mutants "$(mutants | head -n 1 | cut -d ' ' -f 1)"
+succeeds "that one and no other" test "$(tr -d '\n\t' <"$work/x.c")" = 'int a;if (a)return 3;return 2;'
+refuses "a fault that does not fit any more" 'another value: .* is in the file 0 times' mutants
+printf '@ x.c no colon\n' >"$work/faults"
+refuses "a fault without a sentence" 'not a fault: @ x.c no colon' mutants
 
 unset KSRC
 if [ "$(id -u)" = 0 ]; then
