@@ -18,14 +18,16 @@ check() {
 	[ $status = 0 ] || [ "${counts#* }" != 0 ] || counts="${counts% *} 1"
 	passed=$((passed + ${counts% *}))
 	failed=$((failed + ${counts#* }))
-	results+=("$1 $((SECONDS - start)) $counts $(grep -c '^skipped: ' "$log")")
+	results+=("$1 $((SECONDS - start)) $counts $(grep -c '^skipped: ' "$log" || true)")
 	return $status
 }
 
 # skipped_tests LOG: "skipped: TEST # SKIP REASON" of each test in TAP that was
-# skipped. Each has to say why; and UML has no reason to skip anything.
+# skipped. Each has to say why; and UML has no reason to skip anything. KUnit has
+# lines without a reason for what consists of skipped tests.
 skipped_tests() {
-	sed -nE 's/^(\[ *[0-9.]+\] )? *ok [0-9]+ (.* # SKIP.*)/skipped: \2/p' "$1" | tee "$logs/skipped"
+	sed -nE 's/^(\[ *[0-9.]+\] )? *ok [0-9]+ (.* # SKIP.*)/skipped: \2/p' "$1" |
+		awk '{ again = reason && / # SKIP $/; reason = / # SKIP ./ || again } !again' | tee "$logs/skipped"
 	! grep ' # SKIP *$' "$logs/skipped" || { say "skipped without a reason"; return 1; }
 	[ "$arch" != um ] || [ ! -s "$logs/skipped" ] || { say "skipped under UML"; return 1; }
 }
@@ -33,9 +35,10 @@ skipped_tests() {
 # Counts what kunit.py says: "Testing complete. Ran 77 tests: passed: 75, skipped: 2".
 count_kunit() {
 	local status=0 line total good skipped
-	run_kunit | tee "$logs/kunit.out" || status=1
+	run_kunit >"$logs/kunit.out" 2>&1 || status=1
+	cat "$logs/kunit.out"
 	skipped_tests "$console" || status=1
-	line=$(grep 'Testing complete. Ran' "$logs/kunit.out" | tail -n 1)
+	line=$(grep 'Testing complete. Ran' "$logs/kunit.out" | tail -n 1 || true)
 	total=$(sed -n 's/.*Ran \([0-9]*\) tests.*/\1/p' <<<"$line")
 	good=$(sed -n 's/.*passed: \([0-9]*\).*/\1/p' <<<"$line")
 	skipped=$(sed -n 's/.*skipped: \([0-9]*\).*/\1/p' <<<"$line")
@@ -70,13 +73,13 @@ check_target() {
 print_table() {
 	say
 	printf '%s\n' "${results[@]}" | awk '
-		function cell(what) { return (t, what) in passed ? sprintf("%4d %4d %4d %4d s", passed[t, what], failed[t, what], skipped[t, what], time[t, what]) : "     not run       " }
+		function cell(what) { return (t, what) in passed ? sprintf("%4d %4d %4d %4d s", passed[t, what], failed[t, what], skipped[t, what], time[t, what]) : "       not run       " }
 		BEGIN { printf "%-14s %7s   %-21s   %-21s\n%-14s %7s   %s   %s\n", "", "build", "KUnit", "selftests", "target", "", "pass fail skip   time", "pass fail skip   time" }
 		{ what = t = $1; sub(/.*-/, "", what); sub(/-[a-z]*$/, "", t) }
 		what !~ /^(build|kunit|selftests)$/ { next }
 		!(t in seen) { seen[t] = 1; order[++n] = t }
 		{ time[t, what] = $2; passed[t, what] = $3; failed[t, what] = $4; skipped[t, what] = $5 }
-		END { for (i = 1; i <= n; i++) { t = order[i]; printf "%-14s %5d s   %s   %s\n", t, time[t, "build"], cell("kunit"), cell("selftests") } }'
+		END { for (i = 1; i <= n; i++) { t = order[i]; printf "%-14s %7s   %s   %s\n", t, failed[t, "build"] ? "FAILED" : time[t, "build"] " s", cell("kunit"), cell("selftests") } }'
 	say
 }
 

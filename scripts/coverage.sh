@@ -17,10 +17,9 @@ measure() {
 		"mount -t hostfs -o $objects none /dev/shm/objects" \
 		"cd /sys/kernel/debug/gcov/$objects" \
 		'for f in *.gcda; do cat $f >/dev/shm/objects/$f; done' >"$script"
-	boot coverage kunit.enable=1 'kunit.filter_glob=shmbuf*' GUEST_RUN="$script" >/dev/null ||
+	boot coverage kunit.enable=1 'kunit.filter_glob=shmbuf*' GUEST_RUN="$script" ||
 		{ tail -n 40 "$console"; return 1; }
-	! grep -E '^(\[ *[0-9.]+\] )? *not ok ' "$console"
-	rm -rf "${report:?}/$1"
+	if grep -E '^(\[ *[0-9.]+\] )? *not ok ' "$console"; then return 1; fi
 	mkdir -p "$report/$1"
 	cd "$linux"
 	gcovr --root "$linux" --object-directory "$objects" --filter drivers/misc/shmbuf/ \
@@ -46,7 +45,7 @@ bar() {
 	END
 }
 
-need "${build_packages[@]}"
+need_targets uml-gcov
 lock_cache
 get_source
 . "$top/scripts/target.sh"
@@ -54,6 +53,7 @@ use_target uml-gcov
 objects=$kernel/drivers/misc/shmbuf
 report=$cache/coverage/$checkout_id
 
+rm -rf "${report:?}"
 check am "apply the series with git am" apply_series "$linux" || finish
 check coverage-build "build the kernel, profiled" build_kernel || finish
 check coverage-programs "build the programs" build_programs || finish

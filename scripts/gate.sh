@@ -55,6 +55,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"; git -C "$linux" checkout -q -f series' EXIT
 
 for LINUX_SOURCE in ${LINUX_SOURCE:-linux-source-7.3 linux-source-7.2}; do
+	export LINUX_SOURCE
 	want=$LINUX_SOURCE
 	get_source
 	. "$top/scripts/target.sh"

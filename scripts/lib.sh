@@ -3,6 +3,10 @@
 
 set -euo pipefail
 export LC_ALL=C
+# An interrupted run ends, whatever the command that was interrupted made of it.
+trap 'exit 130' INT TERM
+# The options of the make that started this are not for the kernel's.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 # The distribution's interpreters come first, they have the packaged modules.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
@@ -35,8 +39,9 @@ free_mib() { df --output=avail -m "$1" | tail -n 1 | tr -d ' '; }
 # "set -e" has no effect in a function that is called from a condition, so each
 # stage is a shell of its own, with the functions and variables of this one.
 in_own_shell() {
-	bash -euo pipefail -c "$(declare -p | grep '^declare -[-aAix]* [a-z]'; declare -f)
-		\"\$@\"" bash "$@"
+	bash -euo pipefail -c "trap 'exit 130' INT TERM
+		$(declare -p | grep '^declare -[-aAix]* [a-z]'; declare -f)
+		\"\$@\"" bash "$@" 9>&-
 }
 
 # stage NAME TITLE COMMAND...: run it with its output in a log; on failure show
@@ -59,6 +64,27 @@ stage() {
 	return 1
 }
 
+all_targets() { awk '!/^#/ && NF { print $1 }' "$top/kunit/targets"; }
+
+# target_row NAME: name, architecture, compiler, configurations and packages.
+target_row() {
+	awk -v name="$1" '!/^#/ && $1 == name { print; found = 1 } END { exit !found }' "$top/kunit/targets" ||
+		die "no target \"$1\"; there are: $(all_targets | paste -sd ' ')"
+}
+
+# need_targets NAME...: all packages that building and testing there needs.
+need_targets() {
+	local name row packages
+	for name; do
+		row=$(target_row "$name")
+		packages+=${row##* },
+		[ "${name#uml}" != "$name" ] || packages+=cpio,libelf-dev,
+	done
+	packages=${packages//-,/}
+	# shellcheck disable=SC2046
+	need "${build_packages[@]}" $(tr , '\n' <<<"$packages" | sort -u)
+}
+
 # need PACKAGE...: install what is missing when root, else name it in one line.
 need() {
 	local missing=() p
@@ -77,7 +103,7 @@ need() {
 
 install_packages() {
 	apt-get update || say "apt-get update failed; trying with the lists that are there"
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-remove --no-install-recommends "$@"
 }
 
 # One run at a time in the shared tree and the shared build folders.

@@ -25,6 +25,8 @@ def read(path, driver):
         if name not in sources:
             sources[name] = open(os.path.join(driver, name)).read()
         lines = [line for line in lines if line and line[0] != "#"]
+        if bad := [line for line in lines if line[0] not in " -+"]:
+            sys.exit(f"{path}: {head}: not a line of a diff: {bad[0]}")
         old = "\n".join(line[1:] for line in lines if line[0] in " -")
         new = "\n".join(line[1:] for line in lines if line[0] in " +")
         if sources[name].count(old) != 1:

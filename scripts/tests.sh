@@ -13,11 +13,10 @@ what=$1
 shift
 [ "$*" ] || die "which target? For instance: make $what TARGET=uml (kunit/targets lists all)"
 
-need "${build_packages[@]}"
+need_targets "$@"
 lock_cache
 get_source
 . "$top/scripts/target.sh"
-for name; do use_target "$name"; done
 
 check am "apply the series with git am" apply_series "$linux" || finish
 for name; do

@@ -31,7 +31,10 @@
 #include "shmbuf.h"
 #include "trace.h"
 
-/* Every folio is there, and up to date, from the start. */
+/*
+ * Every folio is there, and up to date, from the start. Should one go missing, for
+ * a memory error, there is nowhere to read it from.
+ */
 static int shmbuf_read_folio(struct file *file, struct folio *folio)
 {
 	folio_unlock(folio);
@@ -129,39 +132,36 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 	return 0;
 }
 
-/* Gives back what shmbuf_pages_vmap() holds, from the start to @end. */
-static void put_folios(struct shmbuf *buf, pgoff_t end)
-{
-	struct folio *folio;
-	pgoff_t index = 0;
-
-	while (index < end) {
-		folio = filemap_get_folio(buf->inode.i_mapping, index);
-		if (WARN_ON_ONCE(IS_ERR(folio)))
-			return;
-		index += folio_nr_pages(folio);
-		folio_put_refs(folio, 2);
-	}
-}
-
-/* The folios go with the page cache, when the inode does. */
+/*
+ * The folios go with the page cache, when the inode does. The references of
+ * shmbuf_pages_vmap() are to what is mapped, whatever became of the page cache.
+ */
 static void shmbuf_pages_free(struct shmbuf *buf)
 {
+	unsigned long i = 0, nr = buf->size >> PAGE_SHIFT;
+	struct folio *folio;
+
 	if (!buf->vaddr)
 		return;
+	while (i < nr) {
+		folio = page_folio(vmalloc_to_page(buf->vaddr + i * PAGE_SIZE));
+		i += folio_nr_pages(folio);
+		folio_put(folio);
+	}
 	vunmap(buf->vaddr);
-	put_folios(buf, buf->size >> PAGE_SHIFT);
 }
 
 /*
- * A folio that a fault has put in the place of a page with a memory error is not
- * up to date, and has what somebody else left there.
+ * Not a folio with a memory error: a machine check in the kernel is fatal. Nor one
+ * that a fault put in the place of a folio that went missing: it is not up to date
+ * but has what somebody else left there.
  */
 static struct folio *get_folio(struct shmbuf *buf, pgoff_t index)
 {
 	struct folio *folio = filemap_get_folio(buf->inode.i_mapping, index);
 
-	if (IS_ERR(folio) || folio_test_uptodate(folio))
+	if (IS_ERR(folio) || (folio_test_uptodate(folio) &&
+			      !folio_contain_hwpoisoned_page(folio)))
 		return folio;
 	folio_put(folio);
 	return ERR_PTR(-EIO);
@@ -182,14 +182,13 @@ static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 		size_t offset, len;
 
 		folio = get_folio(buf, (pos + done) >> PAGE_SHIFT);
-		if (IS_ERR(folio))
-			return done ?: -EIO;
+		if (IS_ERR(folio)) {
+			err = -EIO;
+			break;
+		}
 		offset = offset_in_folio(folio, pos + done);
 		len = min(iov_iter_count(iter), folio_size(folio) - offset);
-		copied = 0;
-		if (folio_contain_hwpoisoned_page(folio))
-			err = -EIO;
-		else if (iov_iter_rw(iter) == ITER_DEST)
+		if (iov_iter_rw(iter) == ITER_DEST)
 			copied = copy_folio_to_iter(folio, offset, len, iter);
 		else
 			copied = copy_folio_from_iter(folio, offset, len, iter);
@@ -229,7 +228,11 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 	if (i == nr)
 		vaddr = vmap(pages, nr, VM_MAP, PAGE_KERNEL);
 	if (!vaddr) {
-		put_folios(buf, i);
+		while (i) {
+			folio = page_folio(pages[i - 1]);
+			i -= folio_nr_pages(folio);
+			folio_put(folio);
+		}
 		return -ENOMEM;
 	}
 	WRITE_ONCE(buf->vaddr, vaddr);
@@ -238,9 +241,9 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 
 /*
  * References beyond those of the page cache, of page tables and of shmbuf_vmap()
- * are somebody's
- * who uses the memory itself: pins, but also plain references, through which
- * some filesystems write for O_DIRECT. Faults and read() have one for a moment.
+ * are somebody's who uses the memory itself: pins, but also plain references,
+ * through which some filesystems write for O_DIRECT. Faults and read() have one
+ * for a moment.
  */
 static bool shmbuf_pages_in_use(struct shmbuf *buf)
 {
@@ -250,7 +253,7 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf)
 	bool in_use;
 
 	while (index < end) {
-		folio = filemap_get_folio(buf->inode.i_mapping, index);
+		folio = get_folio(buf, index);
 		if (IS_ERR(folio))
 			return true;
 		in_use = folio_ref_count(folio) !=
@@ -308,7 +311,7 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 	else if (shmbuf_has_page_table(vmf))
 		ret = VM_FAULT_NOPAGE;
 	else if (folio->mapping == mapping &&
-		 folio_order(folio) == PMD_ORDER &&
+		 folio_order(folio) == PMD_ORDER && folio_test_uptodate(folio) &&
 		 !folio_test_has_hwpoisoned(folio))
 		ret = vmf_insert_folio_pmd(vmf, folio,
 					   vmf->flags & FAULT_FLAG_WRITE);

@@ -8,6 +8,8 @@
 #include <kunit/device.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/array_size.h>
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
@@ -22,6 +24,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -151,6 +154,8 @@ static void test_too_large(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
 
+	if (totalram_pages() >= SHMBUF_MAX_SIZE >> PAGE_SHIFT)
+		kunit_skip(test, "this machine has more than a buffer can");
 	KUNIT_EXPECT_EQ(test, PTR_ERR(create(test, *backing, SHMBUF_MAX_SIZE)),
 			-ENOMEM);
 }
@@ -387,8 +392,34 @@ static int backing_test_init(struct kunit *test)
 
 #if IS_ENABLED(CONFIG_FAULT_INJECTION_DEBUG_FS) && \
 	IS_ENABLED(CONFIG_FAILSLAB) && IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC)
-/* The settings of fault injection are only to be had as files. */
-static void *fault_setting(const char *kind, const char *name)
+/* To be set to 0, which lets every kind of allocation fail, without a trace. */
+static struct {
+	const char *kind;
+	const char *name;
+	size_t size;
+	void *value;
+	unsigned long old;
+} fault_settings[] = {
+	{ "failslab", "ignore-gfp-wait", sizeof(bool) },
+	{ "failslab", "verbose", sizeof(unsigned long) },
+	{ "fail_page_alloc", "ignore-gfp-wait", sizeof(bool) },
+	{ "fail_page_alloc", "ignore-gfp-highmem", sizeof(bool) },
+	{ "fail_page_alloc", "min-order", sizeof(u32) },
+	{ "fail_page_alloc", "verbose", sizeof(unsigned long) },
+};
+
+static void restore_fault_settings(void *unused)
+{
+	int i;
+
+	current->fail_nth = 0;
+	for (i = 0; i < ARRAY_SIZE(fault_settings); i++)
+		memcpy(fault_settings[i].value, &fault_settings[i].old,
+		       fault_settings[i].size);
+}
+
+/* They are variables that only their files in debugfs lead to. */
+static void *find_setting(const char *kind, const char *name)
 {
 	struct dentry *dir = debugfs_lookup(kind, NULL);
 	struct dentry *file = dir ? debugfs_lookup(name, dir) : NULL;
@@ -399,29 +430,24 @@ static void *fault_setting(const char *kind, const char *name)
 	return value;
 }
 
-static bool inject_faults(bool on)
+static void inject_faults(struct kunit *test)
 {
-	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
-	bool *wait, *highmem;
-	u32 *min_order;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		unsigned long *verbose = fault_setting(kinds[i], "verbose");
-
-		wait = fault_setting(kinds[i], "ignore-gfp-wait");
-		if (!wait || !verbose)
-			return false;
-		*wait = !on;
-		*verbose = on ? 0 : 2;
+	for (i = 0; i < ARRAY_SIZE(fault_settings); i++) {
+		fault_settings[i].value = find_setting(fault_settings[i].kind,
+						       fault_settings[i].name);
+		if (!fault_settings[i].value)
+			kunit_skip(test, "this kernel was booted without debugfs");
 	}
-	highmem = fault_setting("fail_page_alloc", "ignore-gfp-highmem");
-	min_order = fault_setting("fail_page_alloc", "min-order");
-	if (!highmem || !min_order)
-		return false;
-	*highmem = !on;
-	*min_order = on ? 0 : 1;
-	return true;
+	for (i = 0; i < ARRAY_SIZE(fault_settings); i++) {
+		memcpy(&fault_settings[i].old, fault_settings[i].value,
+		       fault_settings[i].size);
+		memset(fault_settings[i].value, 0, fault_settings[i].size);
+	}
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test,
+							restore_fault_settings,
+							NULL), 0);
 }
 
 /* From CREATE to a byte that the process and the kernel see; or an errno. */
@@ -470,7 +496,7 @@ static void test_allocation_fails(struct kunit *test)
 	if (err == -EOPNOTSUPP)
 		kunit_skip(test, "this kernel has no such backing");
 	KUNIT_ASSERT_EQ(test, err, 0);
-	KUNIT_ASSERT_TRUE(test, inject_faults(true));
+	inject_faults(test);
 	do {
 		current->fail_nth = ++nth;
 		err = use_buffer(test, *backing);
@@ -480,7 +506,6 @@ static void test_allocation_fails(struct kunit *test)
 		}
 	} while (!current->fail_nth && nth < 1000);
 	current->fail_nth = 0;
-	inject_faults(false);
 	kunit_info(test, "%d allocations, %d of them needed\n", nth - 1,
 		   failed);
 	KUNIT_EXPECT_GT(test, failed, 5);
@@ -489,7 +514,8 @@ static void test_allocation_fails(struct kunit *test)
 #else
 static void test_allocation_fails(struct kunit *test)
 {
-	kunit_skip(test, "this kernel injects no faults (CONFIG_FAILSLAB)");
+	kunit_skip(test,
+		   "this kernel has no CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and CONFIG_FAULT_INJECTION_DEBUG_FS");
 }
 #endif
 
@@ -525,7 +551,7 @@ static void test_large_contig(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_CONTIG_ALLOC)) {
 		KUNIT_EXPECT_EQ(test, PTR_ERR(file), -ENOMEM);
-		kunit_skip(test, "this kernel has no CONFIG_CONTIG_ALLOC");
+		return;
 	}
 	if (PTR_ERR(file) == -ENOMEM)
 		kunit_skip(test, "this machine has not as much in one piece");
@@ -538,9 +564,9 @@ static void test_large_contig(struct kunit *test)
 }
 
 /*
- * A page with a memory error is taken out of the page cache. Who touches it gets
- * SIGBUS, and what mm has put in its place, which nobody has cleared, is not
- * shown to anybody.
+ * Should a page be missing, after a memory error for instance, whoever touches it
+ * gets SIGBUS. What mm puts in its place was cleared by nobody, and is shown to
+ * nobody.
  */
 static void test_lost_page(struct kunit *test)
 {
@@ -558,6 +584,7 @@ static void test_lost_page(struct kunit *test)
 	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
 	truncate_inode_pages_range(file->f_mapping, 2 * PAGE_SIZE,
 				   4 * PAGE_SIZE - 1);
+	KUNIT_ASSERT_TRUE(test, IS_ERR(filemap_get_folio(file->f_mapping, 2)));
 	pos = 2 * PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos), -EIO);
 	KUNIT_EXPECT_NULL(test, shmbuf_vmap(buf));
@@ -571,6 +598,7 @@ static void test_lost_page(struct kunit *test)
 	pos = 2 * PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, kernel_write(file, data, PAGE_SIZE, &pos), -EIO);
 	KUNIT_EXPECT_NULL(test, shmbuf_vmap(buf));
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), -EBUSY);
 	pos = 0;
 	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos),
 			PAGE_SIZE);
@@ -578,6 +606,51 @@ static void test_lost_page(struct kunit *test)
 	/* And does not keep the rest from being revoked. */
 	shmbuf_revoke(buf);
 }
+
+/* The kernel mapping lets go of its pages, also of those that went missing. */
+static void test_lost_page_with_vmap(struct kunit *test)
+{
+	struct file *file = create_file(test, SHMBUF_BACKING_PAGES,
+					4 * PAGE_SIZE);
+	struct page *pages[4];
+	u8 *vaddr;
+	int i;
+
+	vaddr = shmbuf_vmap(shmbuf_of_file(file));
+	KUNIT_ASSERT_NOT_NULL(test, vaddr);
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		pages[i] = vmalloc_to_page(vaddr + i * PAGE_SIZE);
+		get_page(pages[i]);
+	}
+	truncate_inode_pages_range(file->f_mapping, 0, 4 * PAGE_SIZE - 1);
+	vaddr[0] = 0x5a;
+	kunit_release_action(test, put_file, file);
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		KUNIT_EXPECT_LE(test, page_count(pages[i]),
+				folio_nr_pages(page_folio(pages[i])));
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		put_page(pages[i]);
+}
+
+#ifdef CONFIG_MEMORY_FAILURE
+/* A page with a memory error is not read, not even by the kernel. */
+static void test_poisoned_page(struct kunit *test)
+{
+	struct file *file = create_file(test, SHMBUF_BACKING_PAGES, PAGE_SIZE);
+	struct folio *folio = filemap_get_folio(file->f_mapping, 0);
+	loff_t pos = 0;
+	u8 byte;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	SetPageHWPoison(folio_page(folio, 0));
+	KUNIT_EXPECT_EQ(test, kernel_read(file, &byte, 1, &pos), -EIO);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, &byte, 1, &pos), -EIO);
+	KUNIT_EXPECT_NULL(test, shmbuf_vmap(shmbuf_of_file(file)));
+	ClearPageHWPoison(folio_page(folio, 0));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, kernel_read(file, &byte, 1, &pos), 1);
+}
+#endif
 
 /* A reference that somebody holds may be one to write through. */
 static void test_seal_of_what_is_in_use(struct kunit *test)
@@ -633,6 +706,10 @@ static struct kunit_case shmbuf_backing_cases[] = {
 	KUNIT_CASE_PARAM(test_numa_node, page_backing_gen_params),
 	KUNIT_CASE(test_large_contig),
 	KUNIT_CASE(test_lost_page),
+	KUNIT_CASE(test_lost_page_with_vmap),
+#ifdef CONFIG_MEMORY_FAILURE
+	KUNIT_CASE(test_poisoned_page),
+#endif
 	KUNIT_CASE(test_seal_of_what_is_in_use),
 	KUNIT_CASE(test_killed),
 	KUNIT_CASE_PARAM(test_dma_refusals, dma_gen_params),

@@ -336,7 +336,7 @@ static void test_sealed_while_mapping(struct kunit *test)
 	expect_counts(test, 0, 0);
 }
 
-/* While it is seen whether a seal can be added, only readers get in. */
+/* While a seal is being added, only readers get in. */
 static void test_mapping_while_sealing(struct kunit *test)
 {
 	struct vma_test *t = test->priv;

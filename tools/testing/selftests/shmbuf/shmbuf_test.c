@@ -1005,9 +1005,8 @@ TEST_F(buffer, windows)
 		       self->size - page, EINVAL);
 	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, self->size, EINVAL);
 	EXPECT_NO_MMAP(page, RW, MAP_SHARED, self->fd, 1UL << 30, EINVAL);
-	/* mm finds the overflow first, where a long is long enough for one. */
-	EXPECT_NO_MMAP(2 * page, RW, MAP_SHARED, self->fd, -page,
-		       sizeof(long) == 8 ? EOVERFLOW : EINVAL);
+	/* mm finds the overflow first. */
+	EXPECT_NO_MMAP(2 * page, RW, MAP_SHARED, self->fd, -page, EOVERFLOW);
 	EXPECT_COUNTS(1, 1);
 }
 
