@@ -302,8 +302,8 @@ int shmbuf_check_access(const struct file *file)
  * Context: Process context, may sleep.
  * Return: the address, valid as long as the caller's reference to the buffer, and
  *	that of a device's memory no longer than until the buffer is revoked;
- *	or NULL when there is no memory for the mapping, the buffer is revoked,
- *	or it is I/O memory.
+ *	or NULL when there is no memory for the mapping, a page has a memory
+ *	error, the buffer is revoked, or it is I/O memory.
  */
 void *shmbuf_vmap(struct shmbuf *buf)
 {
