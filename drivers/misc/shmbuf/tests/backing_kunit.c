@@ -591,6 +591,7 @@ static void test_lost_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), -EBUSY);
 
 	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, byte, 0);
 	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr + 2 * PAGE_SIZE),
 			-EFAULT);
 	pos = 2 * PAGE_SIZE;
