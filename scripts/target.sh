@@ -113,7 +113,7 @@ boot_uml() {
 # processor that QEMU would take has no NX bit and no page attribute table.
 boot_qemu() {
 	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-1200}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
-		-accel tcg -m 2048 -smp 2 $([ "$arch" != i386 ] || say -cpu max) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
+		-accel tcg -m 2048 -smp 2 $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
 		-append "${machine[1]} panic=-1 GUEST_RESTART=1 $*"
 }
 
