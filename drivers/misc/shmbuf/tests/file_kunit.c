@@ -587,6 +587,29 @@ static void test_write_while_sealing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, buf->writers, 0);
 }
 
+static int begun;
+
+static bool begin_write_meanwhile(struct shmbuf *buf)
+{
+	begun = shmbuf_begin_write(buf);
+	return false;
+}
+
+/* Nobody begins to write after the look for who may still be at it. */
+static void test_write_during_the_look(struct kunit *test)
+{
+	struct shmbuf *buf = shmbuf_of_file(create_contig(test));
+	const struct shmbuf_backing *real = buf->ops;
+	struct shmbuf_backing looking = *real;
+
+	looking.in_use = begin_write_meanwhile;
+	buf->ops = &looking;
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), 0);
+	buf->ops = real;
+	KUNIT_EXPECT_EQ(test, begun, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, buf->writers, 0);
+}
+
 static const u32 backings[] = {
 	SHMBUF_BACKING_PAGES,
 	SHMBUF_BACKING_CONTIG,
@@ -1010,6 +1033,7 @@ static struct kunit_case shmbuf_file_cases[] = {
 	KUNIT_CASE(test_seals),
 	KUNIT_CASE(test_seal_seal),
 	KUNIT_CASE(test_write_while_sealing),
+	KUNIT_CASE(test_write_during_the_look),
 	KUNIT_CASE_PARAM(test_io_edges, io_edge_gen_params),
 	KUNIT_CASE(test_append),
 	KUNIT_CASE_PARAM(test_copy_across_pages, backing_gen_params),
