@@ -2,11 +2,10 @@
 /*
  * PID 1 of a test kernel: mounts what programs expect, runs some, says how they
  * ended and powers off. What to run comes in the environment, which is where the
- * kernel puts the unknown NAME=VALUE words of its command line: GUEST_TESTS, a
- * folder with *_test programs, or GUEST_RUN, a shell script. A guest with
- * neither has only booted.
+ * kernel puts the unknown NAME=VALUE words of its command line: GUEST_TESTS,
+ * folders with what kselftest packs, a colon between them, or GUEST_RUN, a program
+ * and its arguments. A guest with neither has only booted.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,60 +23,165 @@ static void mount_at(const char *type, const char *where)
 		printf("guest: cannot mount %s: %s\n", where, strerror(errno));
 }
 
-static int run(char *const argv[])
-{
-	int status;
-	pid_t pid = fork();
+#define CGROUP	"/sys/fs/cgroup/guest"
+#define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
 
+/* Returns 0 when the file is not there, or does not take it. */
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), done;
+
+	if (fd < 0)
+		return 0;
+	done = write(fd, text, strlen(text)) > 0;
+	close(fd);
+	return done;
+}
+
+/* The number after a word at the beginning of a line; -1 if there is none. */
+static long read_number(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+	long n = -1;
+
+	while (n < 0 && f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, word, strlen(word)))
+			sscanf(line + strlen(word), "%ld", &n);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static int count_lines(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[512];
+	int n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n++;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/*
+ * In KiB, without what is there only until somebody needs memory, and with what
+ * each CPU keeps in stock.
+ */
+static long free_memory(void)
+{
+	long stock = 0, n;
+	char line[256];
+	FILE *zones;
+
+	sync();
+	write_file("/proc/sys/vm/drop_caches", "3");
+	zones = fopen("/proc/zoneinfo", "r");
+	while (zones && fgets(line, sizeof(line), zones)) {
+		if (sscanf(line, " count: %ld", &n) == 1)
+			stock += n;
+	}
+	if (zones)
+		fclose(zones);
+	return read_number("/proc/meminfo", "MemFree:") + stock * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/*
+ * When a program has ended there is no buffer, and nothing of what it was charged
+ * for. Memory that is freed after a grace period, or by a worker, takes a moment;
+ * and each CPU keeps some pages, and a charge for 64 of them, in stock.
+ */
+static int gave_all_back(const char *program, long free_before)
+{
+	long stock = 64 * sysconf(_SC_PAGESIZE) / 1024 * sysconf(_SC_NPROCESSORS_CONF);
+	int tries, buffers;
+	long charged, lost;
+
+	for (tries = 0; tries < 50; tries++) {
+		write_file(CGROUP "/memory.reclaim", "1G");
+		buffers = count_lines(BUFFERS);
+		charged = read_number(CGROUP "/memory.current", "") / 1024;
+		lost = free_before - free_memory();
+		if (!buffers && charged < stock + 512 && lost < 8 * stock + 4096)
+			break;
+		usleep(100000);
+	}
+	printf("guest: after %s: %d buffers, %ld KiB charged, %ld KiB less free\n",
+	       program, buffers, charged, lost);
+	return tries < 50;
+}
+
+/* Runs a program and its arguments, which become words of their own. */
+static int run(char *words)
+{
+	char *argv[16] = { strtok(words, " ") };
+	long free_before = free_memory();
+	int status, i;
+	pid_t pid;
+
+	for (i = 1; i < 15 && argv[i - 1]; i++)
+		argv[i] = strtok(NULL, " ");
+	mkdir(CGROUP, 0755);
+	pid = fork();
 	if (!pid) {
 		setsid();
+		write_file(CGROUP "/cgroup.procs", "0");
 		execv(argv[0], argv);
 		_exit(127);
 	}
 	/* PID 1 inherits orphans, so wait for the right one. */
 	while (waitpid(pid, &status, 0) != pid)
 		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (!gave_all_back(argv[0], free_before) && !status)
+		status = 125;
+	rmdir(CGROUP);
+	return status;
 }
 
-static int is_test(const struct dirent *entry)
+/* Each program on the list that kselftest makes, in its own folder. */
+static int run_list(const char *folder)
 {
-	const char *end = strrchr(entry->d_name, '_');
+	char line[256], program[1024], *name;
+	int failed = 0;
+	FILE *list;
 
-	return end && !strcmp(end, "_test");
-}
-
-static int run_tests(const char *folder)
-{
-	struct dirent **tests;
-	int i, failed = 0, n = scandir(folder, &tests, is_test, alphasort);
-
-	if (n <= 0 || chdir(folder)) {
+	snprintf(line, sizeof(line), "%s/kselftest-list.txt", folder);
+	list = fopen(line, "r");
+	if (!list) {
 		printf("guest: no tests in %s\n", folder);
 		return 126;
 	}
-	for (i = 0; i < n; i++) {
-		char *argv[] = { tests[i]->d_name, NULL };
+	while (fgets(line, sizeof(line), list)) {
+		line[strcspn(line, "\n")] = 0;
+		name = strchr(line, ':');
+		*name++ = 0;
+		snprintf(program, sizeof(program), "%s/%s/%s", folder, line, name);
+		printf("guest: run %s\n", program);
+		failed |= run(program);
+	}
+	fclose(list);
+	return failed;
+}
 
-		failed |= !!run(argv);
+static int run_tests(char *folders)
+{
+	char *folder, *next;
+	int failed = 0;
+
+	for (folder = folders; folder; folder = next) {
+		next = strchr(folder, ':');
+		if (next)
+			*next++ = 0;
+		failed |= run_list(folder);
 	}
 	return failed;
 }
 
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
-
-/* Returns 0 where the kernel has no kmemleak. */
-static int kmemleak(const char *command)
-{
-	int fd = open(KMEMLEAK, O_WRONLY);
-	int done;
-
-	if (fd < 0)
-		return 0;
-	done = write(fd, command, strlen(command)) > 0;
-	close(fd);
-	return done;
-}
 
 /* Prints what the tests left behind: what is found twice, with time between. */
 static void report_leaks(void)
@@ -85,10 +189,10 @@ static void report_leaks(void)
 	char line[512];
 	FILE *f;
 
-	if (!kmemleak("scan"))
+	if (!write_file(KMEMLEAK, "scan"))
 		return;
 	sleep(6);
-	if (kmemleak("scan"))
+	if (write_file(KMEMLEAK, "scan"))
 		printf("guest: looked for leaks\n");
 	f = fopen(KMEMLEAK, "r");
 	while (f && fgets(line, sizeof(line), f))
@@ -99,8 +203,7 @@ static void report_leaks(void)
 
 int main(void)
 {
-	char *script[] = { "/bin/sh", getenv("GUEST_RUN"), NULL };
-	const char *tests = getenv("GUEST_TESTS");
+	char *tests = getenv("GUEST_TESTS"), *words = getenv("GUEST_RUN");
 	int status = 0;
 
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -110,7 +213,10 @@ int main(void)
 	/* Not every kernel has these, and the tests that want them say so. */
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
-	mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL);
+	/* Without a message each time. */
+	write_file("/proc/sys/vm/drop_caches", "4");
+	if (!mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL))
+		write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
 	/* Not over /tmp: with the host's files as root, ours may be in there. */
 	mkdir("/dev/shm", 01777);
 	mount_at("tmpfs", "/dev/shm");
@@ -118,12 +224,11 @@ int main(void)
 	setenv("HOME", "/dev/shm", 1);
 	setenv("TMPDIR", "/dev/shm", 1);
 	/* What was there before is not the tests' fault; KUnit ran before. */
-	if (tests) {
-		kmemleak("clear");
+	write_file(KMEMLEAK, "clear");
+	if (tests)
 		status = run_tests(tests);
-	} else if (script[1]) {
-		status = run(script);
-	}
+	else if (words)
+		status = run(words);
 	report_leaks();
 	printf("guest: exit status %d\n", status);
 	sync();

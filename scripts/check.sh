@@ -18,6 +18,26 @@ checkpatch_one() {	# patch
 	./scripts/checkpatch.pl --strict --no-summary --show-types ${ignore:+--ignore "$ignore"} "$copy"
 }
 
+# each_selftest COMMAND...: for a shell, to run each of them by a command. It ends
+# well when none fails.
+each_selftest() {
+	printf '%s\n' status=0 "for test in $programs/kselftest/shmbuf/shmbuf_*; do" \
+		"$* \$test; case \$? in 0 | 4) ;; *) status=1 ;; esac" done 'exit $status'
+}
+
+# Whoever may open the node, but nothing else.
+without_root() {
+	may_skip=1 count_tap run_script unprivileged 'chmod 666 /dev/shmbuf' \
+		"$(each_selftest setpriv --reuid=65534 --regid=65534 --clear-groups)"
+}
+
+# Nothing can be tested; that is said, and is no failure.
+without_device() {
+	run_script nodevice 'rm /dev/shmbuf' "$(each_selftest)" || return
+	grep -q ' SKIP cannot open /dev/shmbuf' "$console"
+	! grep -E '^(not )?ok ' "$console" | grep -v ' # SKIP .'
+}
+
 targets=(uml uml-kasan x86_64)
 need_targets "${targets[@]}"
 lock_cache
@@ -38,6 +58,9 @@ for name in "${targets[@]}"; do
 	check_target all || true
 	consoles+=("$kernel"/console.{kunit,selftests}.log)
 done
+use_target uml
+check unprivileged "selftests without root" without_root || true
+check nodevice "selftests without the device" without_device || true
 check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "${consoles[@]}" || true
 print_table
 finish

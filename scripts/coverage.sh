@@ -17,7 +17,7 @@ measure() {
 		"mount -t hostfs -o $objects none /dev/shm/objects" \
 		"cd /sys/kernel/debug/gcov/$objects" \
 		'for f in *.gcda; do cat $f >/dev/shm/objects/$f; done' >"$script"
-	boot coverage kunit.enable=1 'kunit.filter_glob=shmbuf*' GUEST_RUN="$script" ||
+	boot coverage kunit.enable=1 'kunit.filter_glob=shmbuf*' "GUEST_RUN=\"/bin/sh $script\"" ||
 		{ tail -n 40 "$console"; return 1; }
 	if grep -E '^(\[ *[0-9.]+\] )? *not ok ' "$console"; then return 1; fi
 	mkdir -p "$report/$1"
@@ -62,7 +62,7 @@ if check coverage-kunit "KUnit" measure kunit; then
 	check bar-geometry "KUnit: all lines of geometry" bar kunit geometry.c line_percent 100 || true
 	check bar-branches "KUnit: all branches of geometry" bar kunit geometry.c branch_percent 100 || true
 fi
-if check coverage-all "KUnit and the selftests" measure all "$programs/kselftest/shmbuf/shmbuf_test"; then
+if check coverage-all "KUnit and the selftests" measure all "cd $programs/kselftest/shmbuf" ./shmbuf_test ./shmbuf_fail_nth ./shmbuf_fuzz; then
 	check bar-all "both: 95 % of lines" bar all all line_percent 95 || true
 fi
 cat "$report"/*/lines.txt 2>/dev/null || true

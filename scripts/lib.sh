@@ -16,7 +16,7 @@ checkout_id=$(basename "$top")-$(printf %s "$top" | sha1sum | cut -c1-8)
 logs=$cache/log/$checkout_id
 
 # What building and testing needs beyond a minimal Debian.
-build_packages=(build-essential bc bison flex ccache git git-absorb perl python3 python3-ply python3-git xz-utils ca-certificates)
+build_packages=(build-essential bc bison flex ccache git git-absorb perl python3 python3-ply python3-git rsync xz-utils ca-certificates)
 
 # Commits that the tools make must not depend on who runs them: the same
 # series gives the same commits, and nothing needs building again.
