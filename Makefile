@@ -25,6 +25,9 @@ coverage: ## lines and branches that KUnit reaches, and with the selftests, as H
 mutants: ## deliberate faults, one at a time: do the tests catch each?
 	@scripts/mutants.sh $(MUTANTS)
 
+soak: ## random operations, then races, for MINUTES=... in all, or from SEED=...
+	@MINUTES=$(MINUTES) SEED=$(SEED) OPERATIONS=$(OPERATIONS) ROUNDS=$(ROUNDS) scripts/soak.sh $(TARGET)
+
 gate: ## every patch builds without a warning, =y and =m, on 7.3 and 7.2
 	@scripts/gate.sh
 
@@ -43,4 +46,4 @@ check-sync: ## do patches/ and the mirrored folders agree?
 distclean: ## forget the downloaded source, the trees and the builds
 	@scripts/distclean.sh
 
-.PHONY: help run check kunit selftests matrix coverage mutants gate tree export fold check-sync distclean
+.PHONY: help run check kunit selftests matrix coverage mutants soak gate tree export fold check-sync distclean

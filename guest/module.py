@@ -21,6 +21,9 @@ def rmmod():
     return subprocess.run(["rmmod", "shmbuf"], stderr=subprocess.DEVNULL).returncode == 0
 
 
+DEBUGFS = "/sys/kernel/debug/shmbuf/"
+
+
 def expect(what, good):
     print(f"{'ok' if good else 'not ok'} - {what}")
     if not good:
@@ -41,6 +44,10 @@ expect("buffers hold the module", references() > 0 and not rmmod())
 again = os.open(f"/proc/self/fd/{fds[0]}", os.O_RDONLY)
 path = os.open(f"/proc/self/fd/{fds[1]}", os.O_PATH)
 mapping = mmap.mmap(fds[2], 4096)
+with open(DEBUGFS + "buffers") as f:
+    expect("all are on the list", len(f.readlines()) == len(fds))
+with open(DEBUGFS + "revoke", "w") as f:
+    f.write(str(os.fstat(fds[3]).st_ino))
 for fd in fds:
     os.close(fd)
 expect("so does a reopened file, an O_PATH one, a mapping", not rmmod())

@@ -31,9 +31,9 @@ tests_hash() {
 	) | sha1sum | cut -c1-12
 }
 
-# fails WHAT COMMAND: does a test fail, and not just the machine?
+# fails WHAT COMMAND...: does a test fail, and not just the machine?
 fails() {
-	if "$2" >"$logs/mutant.out" 2>&1; then return 1; fi
+	if "${@:2}" >"$logs/mutant.out" 2>&1; then return 1; fi
 	cat "$logs/mutant.out"
 	if grep -qE '^(\[ *[0-9.]+\] )? *not ok ' "$console" || ! scan_kernel_log "$console" ||
 	   grep -q 'the kernel hung' "$logs/mutant.out"; then
@@ -49,7 +49,7 @@ try_mutant() {
 	"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" "$2"
 	git -C "$linux" diff -U0
 	rebuild_kernel || { say "it does not build: no mutant"; return 1; }
-	fails KUnit run_kunit || fails selftests run_selftests || { say "no test fails"; return 1; }
+	fails KUnit run_kunit || fails selftests run_selftests GUEST_STOP=1 || { say "no test fails"; return 1; }
 }
 
 check am "apply the series with git am" apply_series "$linux" || finish
@@ -67,8 +67,9 @@ while read -r key name place sentence <&8; do
 	if [[ " $ready " != *" $name "* ]]; then
 		use_target "$name"
 		# The good kernel passes, within the same time.
+		before=$failed
 		check_target all
-		[ $failed = 0 ] || finish
+		[ $failed = $before ] || finish
 		ready+=" $name"
 	fi
 	if check "mutant-$key" "$place: $sentence" try_mutant "$name" "$key"; then

@@ -154,10 +154,10 @@ run_kunit() {
 # Where the guest has the programs.
 guest_folder() { [ "$arch" != um ] || say "$programs"; }
 
-run_selftests() {
+run_selftests() {		# word...
 	local tests=$(guest_folder)/kselftest status=0
 	case ,$configs, in *,compat,*) tests+=:/kselftest32 ;; esac
-	boot selftests kunit.enable=0 GUEST_TESTS="$tests" || status=1
+	boot selftests kunit.enable=0 GUEST_TESTS="$tests" "$@" || status=1
 	cat "$console"
 	return $status
 }

@@ -41,7 +41,8 @@
 
 static struct kmem_cache *shmbuf_cache;
 static struct vfsmount *shmbuf_mnt;
-static int shmbuf_mnt_count;
+VISIBLE_IF_KUNIT int shmbuf_mnt_count;
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_mnt_count);
 
 static struct inode *shmbuf_alloc_inode(struct super_block *sb)
 {

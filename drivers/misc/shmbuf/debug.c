@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The list of all buffers, /sys/kernel/debug/shmbuf/buffers.
+ * In /sys/kernel/debug/shmbuf: "buffers" is the list of all buffers. What has the
+ * inode number of one written to it, "revoke", revokes it, as if its device had
+ * gone: how a program takes that can be tested without a device to pull out.
  *
- * It is the list of inodes that every superblock has: what is on it cannot go
+ * The list is that of the inodes of the superblock: what is on it cannot go
  * while its lock is held.
  */
 
+#include <linux/cleanup.h>
 #include <linux/debugfs.h>
+#include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/list.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 
@@ -93,11 +98,47 @@ static const struct file_operations buffers_fops = {
 	.release	= buffers_release,
 };
 
+static struct inode *find_buffer(struct super_block *sb, u64 ino)
+{
+	struct inode *inode;
+
+	guard(spinlock)(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		if (inode->i_ino == ino &&
+		    container_of(inode, struct shmbuf, inode)->ops)
+			return igrab(inode);
+	}
+	return NULL;
+}
+
+static int revoke_set(void *data, u64 ino)
+{
+	struct inode *inode;
+	int err;
+
+	err = shmbuf_pin_mount();
+	if (err)
+		return err;
+	inode = find_buffer(shmbuf_sb(), ino);
+	if (inode) {
+		shmbuf_revoke(container_of(inode, struct shmbuf, inode));
+		iput(inode);
+	} else {
+		err = -ENOENT;
+	}
+	shmbuf_unpin_mount();
+	return err;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(revoke_fops, NULL, revoke_set, "%llu\n");
+
 void shmbuf_debug_init(void)
 {
 	shmbuf_debug_dir = debugfs_create_dir("shmbuf", NULL);
 	debugfs_create_file("buffers", 0400, shmbuf_debug_dir, NULL,
 			    &buffers_fops);
+	debugfs_create_file_unsafe("revoke", 0200, shmbuf_debug_dir, NULL,
+				   &revoke_fops);
 }
 
 void shmbuf_debug_exit(void)

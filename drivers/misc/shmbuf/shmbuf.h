@@ -167,6 +167,9 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 			    struct device *dev);
 void shmbuf_put(struct shmbuf *buf);
 void shmbuf_free_memory(struct shmbuf *buf);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern int shmbuf_mnt_count;
+#endif
 int shmbuf_pin_mount(void);
 void shmbuf_unpin_mount(void);
 struct super_block *shmbuf_sb(void);

@@ -443,6 +443,26 @@ static void test_long_name(struct kunit *test)
 				   sizeof(*arg)), 0);
 }
 
+/* Who has a file of a buffer holds the mount that all share, and nobody else. */
+static void test_mount(struct kunit *test)
+{
+	struct shmbuf_create *arg = valid_argument(test, SHMBUF_IOC_CREATE);
+	struct file_test *t = test->priv;
+	int held = shmbuf_mnt_count;
+	struct file *file = create_contig(test);
+
+	KUNIT_EXPECT_GT(test, shmbuf_mnt_count, held);
+	kunit_release_action(test, put_file, file);
+	KUNIT_EXPECT_EQ(test, shmbuf_mnt_count, held);
+
+	/* There is a buffer before it turns out that there is no memory. */
+	arg->backing = SHMBUF_BACKING_CONTIG;
+	arg->size = (u64)totalram_pages() << PAGE_SHIFT;
+	KUNIT_EXPECT_EQ(test, call(test, t->node, SHMBUF_IOC_CREATE, arg,
+				   sizeof(*arg)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, shmbuf_mnt_count, held);
+}
+
 /* CREATE gives a file for reading and writing, and says how large it is. */
 static void test_create(struct kunit *test)
 {
@@ -1027,6 +1047,7 @@ static struct kunit_case shmbuf_file_cases[] = {
 	KUNIT_CASE_PARAM(test_fields, field_gen_params),
 	KUNIT_CASE(test_long_name),
 	KUNIT_CASE(test_create),
+	KUNIT_CASE(test_mount),
 	KUNIT_CASE(test_info),
 	KUNIT_CASE(test_info_of_pages),
 	KUNIT_CASE(test_revoked),

@@ -8,76 +8,35 @@
  */
 
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
+#include <assert.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <linux/futex.h>
 #include <linux/io_uring.h>
-#include <linux/shmbuf.h>
+#include <linux/loop.h>
 
+#include "shmbuf_selftest.h"
 #include "kselftest_harness.h"
 
 #define PAGES	4
-#define RW	(PROT_READ | PROT_WRITE)
 
 static long page;
-
-/* The lowest free descriptor: the same before and after, if none leaked. */
-static int lowest_free_fd(void)
-{
-	int fd = open("/dev/null", O_RDONLY);
-
-	if (fd < 0)
-		abort();
-	close(fd);
-	return fd;
-}
-
-/* No driver, or no permission, is a reason to skip. Nothing else is. */
-static int open_node(void)
-{
-	int fd = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0 && errno != ENOENT && errno != EACCES && errno != EPERM)
-		abort();
-	return fd;
-}
 
 /* Only x86 has it. UML lists the flags of the host, but its own page tables have no such bits. */
 static bool have_pat(void)
 {
-	FILE *f = fopen("/proc/cpuinfo", "r");
-	bool pat = false, uml = false;
-	char line[4096];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, "flags", 5))
-			pat = strstr(line, " pat ");
-		else if (strstr(line, "User Mode Linux"))
-			uml = true;
-	}
-	if (f)
-		fclose(f);
-	return pat && !uml;
+	return cpuinfo_has("flags", " pat ") && !is_uml();
 }
 
 /* The only reason why a buffer of these may not be had. */
@@ -94,6 +53,16 @@ static struct shmbuf_create valid_create(void)
 		.numa_node = -1,
 		.name = "selftest",
 	};
+}
+
+/* Not everybody may have that much memory locked. */
+static bool over_memlock_limit(size_t size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit))
+		abort();
+	return geteuid() && limit.rlim_cur < size;
 }
 
 FIXTURE(node) {
@@ -273,6 +242,8 @@ TEST_F(node, huge_pages)
 	char *p;
 
 	c.size = 16 << 20;
+	if (over_memlock_limit(c.size))
+		SKIP(return, "RLIMIT_MEMLOCK is less than 16 MiB");
 	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
 	ASSERT_EQ(ioctl(c.fd, SHMBUF_IOC_INFO, &info), 0);
 	p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
@@ -308,6 +279,8 @@ TEST_F(node, large_contiguous)
 
 	c.backing = SHMBUF_BACKING_CONTIG;
 	c.size = (24 << 20) - page;
+	if (over_memlock_limit(c.size))
+		SKIP(return, "RLIMIT_MEMLOCK is less than 24 MiB");
 	if (ioctl(self->dev, SHMBUF_IOC_CREATE, &c) && errno == ENOMEM)
 		SKIP(return, "no 24 MiB in one piece, or no CONTIG_ALLOC");
 	EXPECT_EQ(c.size, (24 << 20) - page);
@@ -371,6 +344,8 @@ TEST_F_TIMEOUT(node, one_gigabyte, 120)
 
 	if (sysconf(_SC_AVPHYS_PAGES) < gigabyte / page + gigabyte / page / 8)
 		SKIP(return, "less than 1.125 GiB of memory are free");
+	if (over_memlock_limit(gigabyte))
+		SKIP(return, "RLIMIT_MEMLOCK is less than a gigabyte");
 	c.size = gigabyte;
 	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
 	EXPECT_EQ(c.size, gigabyte);
@@ -385,52 +360,6 @@ TEST_F_TIMEOUT(node, one_gigabyte, 120)
 	EXPECT_EQ(byte, 1);
 	munmap(p, gigabyte);
 	close(c.fd);
-}
-
-/* Has no capabilities, and nothing locked. */
-#define UNUSED_UID	2080374784
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC), ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, text, strlen(text)) < 0 ? -1 : 0;
-	close(fd);
-	return ret;
-}
-
-/* How many lines of a file have all of the words; -1 if there is no file. */
-static int count_lines(const char *path, const char *a, const char *b)
-{
-	FILE *f = fopen(path, "r");
-	char line[512];
-	int n = 0;
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, a) && strstr(line, b);
-	fclose(f);
-	return n;
-}
-
-/* The number after a word in a file, or -1. */
-static long read_number(const char *path, const char *word)
-{
-	FILE *f = fopen(path, "r");
-	char line[256];
-	long n = -1;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, word, strlen(word)) &&
-		    sscanf(line + strlen(word), "%ld", &n) == 1)
-			break;
-	}
-	if (f)
-		fclose(f);
-	return n;
 }
 
 /* Charged to the user while the buffer is there, and refunded exactly. */
@@ -506,31 +435,125 @@ TEST_F(node, bad_pointer)
 	EXPECT_EQ(lowest_free_fd(), fd);
 }
 
-/* Programs that are older or newer than the kernel. */
-TEST_F(node, struct_sizes)
-{
-	struct {
-		struct shmbuf_create c;
-		__u64 newer;
-	} arg = { valid_create(), 0 };
-	const unsigned int nr = _IOC_NR(SHMBUF_IOC_CREATE);
+static_assert(sizeof(struct shmbuf_create) == SHMBUF_CREATE_SIZE_VER0);
+static_assert(sizeof(struct shmbuf_info) == SHMBUF_INFO_SIZE_VER0);
+static_assert(sizeof(struct shmbuf_seal) == SHMBUF_SEAL_SIZE_VER0);
+static_assert(sizeof(struct shmbuf_notify) == SHMBUF_NOTIFY_SIZE_VER0);
+static_assert(sizeof(struct shmbuf_sync) == SHMBUF_SYNC_SIZE_VER0);
+
+/*
+ * Programs that are older or newer than the kernel: each ioctl takes a longer
+ * structure, whose end it does not know, if that is 0, and no shorter one than
+ * the first.
+ */
+FIXTURE(struct_size) {
+	int dev;
 	int fd;
+	int buf;
+	unsigned char arg[256];		/* valid, with zeroes behind it */
+};
 
-#define CREATE_OF_SIZE(size) \
-	_IOC(_IOC_READ | _IOC_WRITE, SHMBUF_IOC_MAGIC, nr, size)
+FIXTURE_VARIANT(struct_size) {
+	unsigned int cmd;
+	unsigned int ver0;
+};
 
-	EXPECT_EQ(sizeof(arg.c), SHMBUF_CREATE_SIZE_VER0);
-	EXPECT_EQ(ioctl(self->dev, CREATE_OF_SIZE(sizeof(arg.c) - 4), &arg), -1);
-	EXPECT_EQ(errno, ENOTTY);
+#define STRUCT_SIZE(name)						\
+FIXTURE_VARIANT_ADD(struct_size, name) {				\
+	.cmd = SHMBUF_IOC_##name,					\
+	.ver0 = _IOC_SIZE(SHMBUF_IOC_##name),				\
+}
 
-	ASSERT_EQ(ioctl(self->dev, CREATE_OF_SIZE(sizeof(arg)), &arg), 0);
-	close(arg.c.fd);
+STRUCT_SIZE(CREATE);
+STRUCT_SIZE(INFO);
+STRUCT_SIZE(SEAL);
+STRUCT_SIZE(SYNC);
+STRUCT_SIZE(SIGNAL);
+STRUCT_SIZE(ACK);
 
-	arg.newer = 1;
-	fd = lowest_free_fd();
-	EXPECT_EQ(ioctl(self->dev, CREATE_OF_SIZE(sizeof(arg)), &arg), -1);
-	EXPECT_EQ(errno, E2BIG);
+FIXTURE_SETUP(struct_size)
+{
+	struct shmbuf_create c;
+	struct shmbuf_sync sync = { .direction = SHMBUF_SYNC_READ };
+
+	page = sysconf(_SC_PAGESIZE);
+	memset(self->arg, 0, sizeof(self->arg));
+	self->dev = open_node();
+	if (self->dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+	c = valid_create();
+	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+	self->buf = c.fd;
+	self->fd = c.fd;
+	if (variant->cmd == SHMBUF_IOC_CREATE) {
+		c = valid_create();
+		memcpy(self->arg, &c, sizeof(c));
+		self->fd = self->dev;
+	} else if (variant->cmd == SHMBUF_IOC_SYNC) {
+		memcpy(self->arg, &sync, sizeof(sync));
+	}
+}
+
+FIXTURE_TEARDOWN(struct_size)
+{
+	if (self->dev < 0)
+		return;
+	close(self->buf);
+	close(self->dev);
+}
+
+static int ioctl_of_size(int fd, unsigned int cmd, unsigned int size, void *arg)
+{
+	return ioctl(fd, _IOC(_IOC_DIR(cmd), _IOC_TYPE(cmd), _IOC_NR(cmd), size),
+		     arg);
+}
+
+TEST_F(struct_size, shorter)
+{
+	unsigned int size;
+
+	for (size = 0; size < variant->ver0; size++) {
+		EXPECT_EQ(ioctl_of_size(self->fd, variant->cmd, size, self->arg),
+			  -1);
+		EXPECT_EQ(errno, ENOTTY);
+	}
+}
+
+TEST_F(struct_size, equal_or_longer)
+{
+	int fd = lowest_free_fd();
+	unsigned int size, i;
+
+	for (size = variant->ver0; size <= sizeof(self->arg); size++) {
+		ASSERT_EQ(ioctl_of_size(self->fd, variant->cmd, size, self->arg),
+			  0);
+		for (i = variant->ver0; i < sizeof(self->arg); i++)
+			ASSERT_EQ(self->arg[i], 0);
+		/* The one that CREATE made. */
+		if (variant->cmd == SHMBUF_IOC_CREATE)
+			EXPECT_EQ(close(fd), 0);
+	}
+}
+
+/* Wherever it is, what the kernel does not know it refuses, and does nothing. */
+TEST_F(struct_size, longer_and_not_zero)
+{
+	unsigned char before[sizeof(self->arg)];
+	int fd = lowest_free_fd();
+	unsigned int i;
+
+	for (i = variant->ver0; i < sizeof(self->arg); i++) {
+		self->arg[i] = 1;
+		memcpy(before, self->arg, sizeof(before));
+		EXPECT_EQ(ioctl_of_size(self->fd, variant->cmd,
+					sizeof(self->arg), self->arg), -1);
+		EXPECT_EQ(errno, E2BIG);
+		EXPECT_EQ(memcmp(before, self->arg, sizeof(before)), 0);
+		self->arg[i] = 0;
+	}
 	EXPECT_EQ(lowest_free_fd(), fd);
+	EXPECT_EQ(get_info(self->buf).sequence, 0);
+	EXPECT_EQ(get_info(self->buf).seals, 0);
 }
 
 #define CGROUP	"/sys/fs/cgroup/"
@@ -645,6 +668,18 @@ TEST_F(cgroup, charged)
 		while (n-- > 0)
 			close(fds[n]);
 	}
+}
+
+/* What cannot be there is not looked for: nobody else has to make room first. */
+TEST_F(cgroup, more_than_memory)
+{
+	struct shmbuf_create c = valid_create();
+
+	c.size = (uint64_t)(sysconf(_SC_PHYS_PAGES) + 1) * page;
+	EXPECT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), -1);
+	EXPECT_EQ(errno, ENOMEM);
+	EXPECT_EQ(read_number(in_folder(self->path, "memory.events"), "max "),
+		  0);
 }
 
 /*
@@ -839,16 +874,6 @@ FIXTURE_TEARDOWN(buffer)
 		close(self->fd);
 }
 
-static struct shmbuf_info get_info(int fd)
-{
-	struct shmbuf_info info;
-
-	memset(&info, 0xff, sizeof(info));
-	if (ioctl(fd, SHMBUF_IOC_INFO, &info))
-		memset(&info, 0xff, sizeof(info));
-	return info;
-}
-
 #define EXPECT_COUNTS(all, writable) do {				\
 	struct shmbuf_info __info = get_info(self->fd);			\
 									\
@@ -875,32 +900,10 @@ TEST_F(buffer, info)
 	EXPECT_EQ(info.capabilities, variant->capabilities);
 	EXPECT_EQ(info.seals, 0);
 	EXPECT_STREQ((char *)info.name, "selftest");
-	EXPECT_EQ(sizeof(info), SHMBUF_INFO_SIZE_VER0);
 
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_INFO, NULL), -1);
 	EXPECT_EQ(errno, EFAULT);
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_CREATE, NULL), -1);
-	EXPECT_EQ(errno, ENOTTY);
-}
-
-TEST_F(buffer, info_struct_sizes)
-{
-	struct {
-		struct shmbuf_info info;
-		__u64 newer;
-	} arg = {};
-	const unsigned int nr = _IOC_NR(SHMBUF_IOC_INFO);
-
-#define INFO_OF_SIZE(size) \
-	_IOC(_IOC_READ | _IOC_WRITE, SHMBUF_IOC_MAGIC, nr, size)
-
-	ASSERT_EQ(ioctl(self->fd, INFO_OF_SIZE(sizeof(arg)), &arg), 0);
-	EXPECT_EQ(arg.info.size, self->size);
-	EXPECT_EQ(arg.newer, 0);
-	arg.newer = 1;
-	EXPECT_EQ(ioctl(self->fd, INFO_OF_SIZE(sizeof(arg)), &arg), -1);
-	EXPECT_EQ(errno, E2BIG);
-	EXPECT_EQ(ioctl(self->fd, INFO_OF_SIZE(sizeof(arg.info) - 4), &arg), -1);
 	EXPECT_EQ(errno, ENOTTY);
 }
 
@@ -1036,11 +1039,9 @@ TEST_F(buffer, mprotect_to_write)
 
 TEST_F(buffer, write_only_file)
 {
-	char path[64];
 	int wo;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
-	wo = open(path, O_WRONLY | O_CLOEXEC);
+	wo = reopen(self->fd, O_WRONLY);
 	ASSERT_GE(wo, 0);
 	EXPECT_NO_MMAP(page, PROT_READ, MAP_SHARED, wo, 0, EACCES);
 	EXPECT_EQ(write(wo, "w", 1), 1);
@@ -1104,11 +1105,10 @@ TEST_F(buffer, scm_rights)
 /* A consumer gets its own, read-only file and can never write through it. */
 TEST_F(buffer, read_only_file)
 {
-	char path[64], *q, byte = 1;
+	char *q, byte = 1;
 	int ro;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
-	ro = open(path, O_RDONLY | O_CLOEXEC);
+	ro = reopen(self->fd, O_RDONLY);
 	ASSERT_GE(ro, 0);
 	EXPECT_NO_MMAP(page, RW, MAP_SHARED, ro, 0, EACCES);
 	q = mmap(NULL, page, PROT_READ, MAP_SHARED, ro, 0);
@@ -1235,9 +1235,26 @@ TEST_F(buffer, mremap)
 	EXPECT_EQ(q[0], 7);
 	EXPECT_COUNTS(1, 1);
 
+	/* It cannot grow, be there twice, or be left behind. */
 	EXPECT_EQ(mremap(q, self->size, 2 * self->size, MREMAP_MAYMOVE),
 		  MAP_FAILED);
 	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(mremap(q, 0, self->size, MREMAP_MAYMOVE), MAP_FAILED);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(mremap(q, self->size, self->size,
+			 MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL), MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_COUNTS(1, 1);
+	EXPECT_EQ(q[0], 7);
+
+	/* Part of it can move, over another part of it. */
+	q[3 * page] = 9;
+	EXPECT_EQ(mremap(q + 3 * page, page, page,
+			 MREMAP_MAYMOVE | MREMAP_FIXED, q + page), q + page);
+	EXPECT_COUNTS(3, 3);
+	EXPECT_EQ(q[page], 9);
+	ASSERT_EQ(mmap(q, self->size, RW, MAP_SHARED | MAP_FIXED, self->fd, 0),
+		  q);
 	EXPECT_COUNTS(1, 1);
 
 	EXPECT_EQ(mremap(q, self->size, page, 0), q);
@@ -1272,6 +1289,18 @@ TEST_F(buffer, proc_maps)
 	}
 	fclose(maps);
 	EXPECT_TRUE(found);
+}
+
+/* What is mapped by page frame numbers is no page that would be counted. */
+TEST_F(buffer, smaps)
+{
+	bool pages = variant->capabilities & SHMBUF_CAP_PINNABLE;
+
+	memset(self->p, 1, self->size);
+	EXPECT_EQ(smaps_kb("Size"), self->size / 1024);
+	EXPECT_EQ(smaps_kb("Rss"), pages ? self->size / 1024 : 0);
+	EXPECT_EQ(smaps_kb("Swap"), 0);
+	EXPECT_EQ(smaps_kb("Anonymous"), 0);
 }
 
 /* The value of a line "shmbuf-KEY:" in fdinfo, or "". */
@@ -1317,8 +1346,6 @@ TEST_F(buffer, fdinfo)
 	EXPECT_STREQ(fdinfo_value(self->fd, "mappings"), "0");
 	EXPECT_STREQ(fdinfo_value(self->fd, "writable"), "0");
 }
-
-#define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
 
 /* The list has the buffer while it is there. */
 TEST_F(buffer, debugfs)
@@ -1405,14 +1432,12 @@ TEST_F(buffer, seal_seal)
 TEST_F(buffer, seals_hold_for_every_file)
 {
 	const uint32_t both = SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL;
-	char path[64];
 	int rw, ro;
 
 	munmap(self->p, self->size);
 	self->p = MAP_FAILED;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
-	rw = open(path, O_RDWR | O_CLOEXEC);
-	ro = open(path, O_RDONLY | O_CLOEXEC);
+	rw = reopen(self->fd, O_RDWR);
+	ro = reopen(self->fd, O_RDONLY);
 	ASSERT_GE(rw, 0);
 	ASSERT_GE(ro, 0);
 	EXPECT_NO_SEAL(ro, SHMBUF_SEAL_WRITE, EPERM);
@@ -1430,7 +1455,6 @@ TEST_F(buffer, seal_arguments)
 {
 	struct shmbuf_seal arg = { .seals = 4 };
 
-	EXPECT_EQ(sizeof(arg), SHMBUF_SEAL_SIZE_VER0);
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SEAL, &arg), -1);
 	EXPECT_EQ(errno, EINVAL);
 	arg = (struct shmbuf_seal) { .reserved = 1 };
@@ -1502,7 +1526,6 @@ TEST_F(buffer, sync_ranges)
 	const uint32_t both = SHMBUF_SYNC_READ | SHMBUF_SYNC_WRITE;
 	int fd = self->fd;
 
-	EXPECT_EQ(sizeof(struct shmbuf_sync), SHMBUF_SYNC_SIZE_VER0);
 	EXPECT_EQ(sync_range(fd, 0, self->size, both, SHMBUF_SYNC_BEGIN), 0);
 	strcpy(self->p + page, "synced");
 	EXPECT_EQ(sync_range(fd, 0, self->size, both, SHMBUF_SYNC_END), 0);
@@ -1552,7 +1575,6 @@ static long signal_buffer(int fd)
 TEST_F(buffer, signal_and_ack)
 {
 	struct pollfd out = { .fd = self->fd, .events = POLLOUT };
-	char path[64];
 	int other;
 
 	EXPECT_FALSE(is_ready(self->fd));
@@ -1561,8 +1583,7 @@ TEST_F(buffer, signal_and_ack)
 	EXPECT_EQ(signal_buffer(self->fd), 1);
 	EXPECT_TRUE(is_ready(self->fd));
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
-	other = open(path, O_RDONLY | O_CLOEXEC);
+	other = reopen(self->fd, O_RDONLY);
 	ASSERT_GE(other, 0);
 	EXPECT_FALSE(is_ready(other));
 	EXPECT_EQ(signal_buffer(other), 2);
@@ -1580,7 +1601,6 @@ TEST_F(buffer, notify_arguments)
 {
 	struct shmbuf_notify arg = { .flags = 1 };
 
-	EXPECT_EQ(sizeof(arg), SHMBUF_NOTIFY_SIZE_VER0);
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SIGNAL, &arg), -1);
 	EXPECT_EQ(errno, EINVAL);
 	arg = (struct shmbuf_notify) { .reserved = 1 };
@@ -1622,10 +1642,16 @@ TEST_F(buffer, process_vm_readv)
 TEST_F(buffer, vmsplice)
 {
 	struct iovec iov = { self->p, page };
+	char copy[8] = "";
 	int fds[2];
 
 	ASSERT_EQ(pipe(fds), 0);
+	strcpy(self->p, "spliced");
 	EXPECT_PINNABLE(vmsplice(fds[1], &iov, 1, 0), EFAULT);
+	if (variant->capabilities & SHMBUF_CAP_PINNABLE) {
+		EXPECT_EQ(read(fds[0], copy, sizeof(copy)), sizeof(copy));
+		EXPECT_STREQ(copy, "spliced");
+	}
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -1667,18 +1693,145 @@ TEST_F(buffer, ptrace)
 	EXPECT_EQ(status, 0);
 }
 
+/* Just enough of io_uring for one request at a time. */
+struct ring {
+	int fd;
+	struct io_uring_params params;
+	char *queues;
+	struct io_uring_sqe *sqe;
+};
+
+static int ring_open(struct ring *ring)
+{
+	struct io_uring_params *params = &ring->params;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->fd = syscall(__NR_io_uring_setup, 1, params);
+	if (ring->fd < 0)
+		return -1;
+	/* As every kernel that has shmbuf does it. */
+	if (!(params->features & IORING_FEAT_SINGLE_MMAP))
+		abort();
+	ring->queues = mmap(NULL, params->cq_off.cqes +
+			    params->cq_entries * sizeof(struct io_uring_cqe),
+			    RW, MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
+	ring->sqe = mmap(NULL, sizeof(*ring->sqe), RW, MAP_SHARED, ring->fd,
+			 IORING_OFF_SQES);
+	if (ring->queues == MAP_FAILED || ring->sqe == MAP_FAILED)
+		abort();
+	return 0;
+}
+
+/* Returns what the request returned. */
+static int ring_do(struct ring *ring, int op, int fd, void *addr, size_t len)
+{
+	struct io_sqring_offsets *sq = &ring->params.sq_off;
+	struct io_cqring_offsets *cq = &ring->params.cq_off;
+	unsigned int *tail = (void *)(ring->queues + sq->tail);
+	unsigned int *head = (void *)(ring->queues + cq->head);
+	struct io_uring_cqe *cqes = (void *)(ring->queues + cq->cqes);
+	unsigned int mask = *(unsigned int *)(ring->queues + cq->ring_mask);
+	int res;
+
+	*ring->sqe = (struct io_uring_sqe) {
+		.opcode = op,
+		.fd = fd,
+		.addr = (uintptr_t)addr,
+		.len = len,
+	};
+	*(unsigned int *)(ring->queues + sq->array) = 0;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	if (syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS,
+		    NULL, 0) != 1)
+		return -errno;
+	res = cqes[*head & mask].res;
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return res;
+}
+
 /* Registering pins the pages for as long as the ring lives. */
 TEST_F(buffer, io_uring_fixed_buffer)
 {
-	struct io_uring_params params = {};
 	struct iovec iov = { self->p, self->size };
-	int ring = syscall(__NR_io_uring_setup, 1, &params);
+	int file = syscall(__NR_memfd_create, "file", 0);
+	struct ring ring;
+	char bytes[8];
 
-	if (ring < 0)
+	ASSERT_GE(file, 0);
+	if (ring_open(&ring))
 		SKIP(return, "io_uring_setup: %s", strerror(errno));
-	EXPECT_PINNABLE(syscall(__NR_io_uring_register, ring,
+	EXPECT_PINNABLE(syscall(__NR_io_uring_register, ring.fd,
 				IORING_REGISTER_BUFFERS, &iov, 1), EFAULT);
-	close(ring);
+	if (variant->capabilities & SHMBUF_CAP_PINNABLE) {
+		/* Out of the buffer, over a page boundary, and into it again. */
+		memcpy(self->p + page - 4, "by ring", 8);
+		ASSERT_EQ(ring_do(&ring, IORING_OP_WRITE_FIXED, file,
+				  self->p + page - 4, 8), 8);
+		ASSERT_EQ(pread(file, bytes, 8, 0), 8);
+		EXPECT_STREQ(bytes, "by ring");
+		ASSERT_EQ(ring_do(&ring, IORING_OP_READ_FIXED, file,
+				  self->p + 2 * page, 8), 8);
+		EXPECT_STREQ(self->p + 2 * page, "by ring");
+		ASSERT_EQ(pread(self->fd, bytes, 8, 2 * page), 8);
+		EXPECT_STREQ(bytes, "by ring");
+	}
+	close(ring.fd);
+	close(file);
+}
+
+/* A disk in memory: unlike tmpfs, it has real O_DIRECT. Gone when closed. */
+static int open_disk(void)
+{
+	struct loop_config config = {
+		.fd = syscall(__NR_memfd_create, "disk", 0),
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR,
+	};
+	int control = open("/dev/loop-control", O_RDWR), nr, loop, disk = -1;
+	char path[32];
+
+	if (control < 0 || ftruncate(config.fd, 1 << 20))
+		return -1;
+	nr = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	if (nr < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/dev/loop%d", nr);
+	loop = open(path, O_RDWR);
+	if (loop < 0)
+		return -1;
+	if (!ioctl(loop, LOOP_CONFIGURE, &config))
+		disk = open(path, O_RDWR | O_DIRECT);
+	close(config.fd);
+	close(loop);
+	return disk;
+}
+
+/* From the buffer to a disk and back, with no copy in between. */
+TEST_F(buffer, direct_io)
+{
+	int disk = open_disk();
+	char *copy = malloc(self->size);
+	size_t i;
+
+	if (disk < 0)
+		SKIP(return, "no loop device: %s", strerror(errno));
+	for (i = 0; i < self->size; i++)
+		self->p[i] = i * 5 + i / 253;
+	memcpy(copy, self->p, self->size);
+	EXPECT_PINNABLE(pwrite(disk, self->p, self->size, 4096), EFAULT);
+	if (variant->capabilities & SHMBUF_CAP_PINNABLE) {
+		memset(self->p, 0, self->size);
+		EXPECT_EQ(pread(disk, self->p, self->size, 4096), self->size);
+		EXPECT_EQ(memcmp(self->p, copy, self->size), 0);
+		/* By another way than that of the mapping. */
+		memset(copy, 0, self->size);
+		EXPECT_EQ(pread(self->fd, copy, self->size, 0), self->size);
+		EXPECT_EQ(memcmp(self->p, copy, self->size), 0);
+	} else {
+		EXPECT_PINNABLE(pread(disk, self->p, self->size, 4096), EFAULT);
+	}
+	close(disk);
+	free(copy);
 }
 
 TEST_F(buffer, futex)
@@ -1779,6 +1932,79 @@ TEST_F(buffer, splice)
 	close(fds[1]);
 }
 
+static sigjmp_buf after_sigbus;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(after_sigbus, 1);
+}
+
+static bool raises_sigbus(volatile char *p)
+{
+	struct sigaction action = { .sa_handler = on_sigbus }, old;
+	bool raised = true;
+
+	sigaction(SIGBUS, &action, &old);
+	if (!sigsetjmp(after_sigbus, 1)) {
+		(void)*p;
+		raised = false;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return raised;
+}
+
+#define EXPECT_REVOKED(call) do {					\
+	EXPECT_EQ(call, -1);						\
+	EXPECT_EQ(errno, ENODEV);					\
+} while (0)
+
+/* The device went, say: nothing works any more, but INFO, which says so. */
+TEST_F(buffer, revoked)
+{
+	struct pollfd pollfd = { .fd = self->fd, .events = POLLIN | POLLOUT };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct shmbuf_info info;
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	loff_t off = 0;
+	int fds[2];
+	char byte;
+
+	ASSERT_EQ(pipe(fds), 0);
+	ASSERT_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &event), 0);
+	self->p[0] = 1;
+	if (revoke_buffer(self->fd))
+		SKIP(return, REVOKE ": %s", strerror(errno));
+	EXPECT_TRUE(raises_sigbus(self->p));
+	EXPECT_TRUE(raises_sigbus(self->p + self->size - 1));
+	EXPECT_REVOKED(pread(self->fd, &byte, 1, 0));
+	EXPECT_REVOKED(pwrite(self->fd, &byte, 1, 0));
+	EXPECT_REVOKED(splice(self->fd, &off, fds[1], NULL, 1, 0));
+	EXPECT_REVOKED(add_seals(self->fd, 0));
+	EXPECT_REVOKED(sync_range(self->fd, 0, 0, 1, 0));
+	EXPECT_REVOKED(signal_buffer(self->fd));
+	EXPECT_REVOKED(ack(self->fd));
+	EXPECT_REVOKED(reopen(self->fd, O_RDONLY));
+	EXPECT_NO_MMAP(page, PROT_READ, MAP_SHARED, self->fd, 0, ENODEV);
+	EXPECT_EQ(poll(&pollfd, 1, 0), 1);
+	EXPECT_EQ(pollfd.revents, POLLHUP);
+	EXPECT_EQ(epoll_wait(ep, &event, 1, 0), 1);
+	EXPECT_TRUE(event.events & EPOLLHUP);
+	info = get_info(self->fd);
+	EXPECT_EQ(info.capabilities, SHMBUF_CAP_REVOKED);
+	EXPECT_EQ(info.mappings, 1);
+	EXPECT_STREQ(fdinfo_value(self->fd, "revoked"), "1");
+	EXPECT_EQ(munmap(self->p, self->size), 0);
+	self->p = MAP_FAILED;
+	EXPECT_COUNTS(0, 0);
+	/* Once is enough, and there is no buffer without a number. */
+	EXPECT_EQ(revoke_buffer(self->fd), 0);
+	EXPECT_EQ(write_file(REVOKE, "0"), -1);
+	EXPECT_EQ(errno, ENOENT);
+	close(ep);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* Two processes count up under one mutex in the buffer, and lose nothing. */
 TEST_F(node, process_shared_mutex)
 {
@@ -1821,13 +2047,11 @@ TEST_F_TIMEOUT(node, no_signal_is_lost, 120)
 	struct shmbuf_create c = valid_create();
 	long seen = 0, wakeups = 0, n;
 	int ep, status;
-	char path[64];
 	pid_t pid;
 	int own;
 
 	ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", c.fd);
-	own = open(path, O_RDWR | O_CLOEXEC);
+	own = reopen(c.fd, O_RDWR);
 	ASSERT_GE(own, 0);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_GE(ep, 0);

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make soak: shmbuf_fuzz and then shmbuf_race, half of MINUTES each; or, with SEED,
+# ROUNDS of OPERATIONS of shmbuf_fuzz, to see again what a seed has shown.
+#
+# usage: soak.sh [TARGET]
+
+. "$(dirname "$0")/lib.sh"
+. "$top/scripts/source.sh"
+. "$top/scripts/series.sh"
+. "$top/scripts/count.sh"
+
+[ -n "${MINUTES:-}${SEED:-}" ] || die "how long? For instance: make soak MINUTES=30, or SEED=1 ROUNDS=10 OPERATIONS=1000000"
+[[ ${MINUTES:-0}${SEED:-0}${ROUNDS:-0}${OPERATIONS:-0} =~ ^[0-9]+$ ]] || die "MINUTES, SEED, ROUNDS and OPERATIONS are numbers"
+name=${1:-uml}
+need_targets "$name"
+lock_cache
+get_source
+. "$top/scripts/target.sh"
+use_target "$name"
+
+# soak PROGRAM ARGUMENT...
+soak() { count_tap run_program "soak-$1" "$(guest_folder)/kselftest/shmbuf/$1" "${@:2}"; }
+
+check am "apply the series with git am" apply_series "$linux" || finish
+check "$name-build" "$name: build the kernel" build_kernel || finish
+check "$name-programs" "$name: build the programs" build_programs || finish
+if [ -n "${SEED:-}" ]; then
+	export BOOT_TIMEOUT=86400
+	check soak-fuzz "$name: random operations from seed $SEED" \
+		soak shmbuf_fuzz -s "$SEED" -r "${ROUNDS:-1}" -n "${OPERATIONS:-1000000}" || true
+else
+	export BOOT_TIMEOUT=$((MINUTES * 60 + 1200))
+	check soak-fuzz "$name: random operations" soak shmbuf_fuzz -m $(((MINUTES + 1) / 2)) -n 100000 || true
+	check soak-race "$name: races" soak shmbuf_race $(((MINUTES + 1) / 2 * 60)) || true
+fi
+grep -hE '^(ok|# .*(operations|replay|as expected))' "$logs"/soak-*.log || true
+finish

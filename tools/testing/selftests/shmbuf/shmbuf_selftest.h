@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the tests of shmbuf have in common. */
+#ifndef _SHMBUF_SELFTEST_H
+#define _SHMBUF_SELFTEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/shmbuf.h>
+
+#define RW	(PROT_READ | PROT_WRITE)
+
+/* Has no capabilities, and nothing locked. */
+#define UNUSED_UID	2080374784
+
+#define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
+#define REVOKE	"/sys/kernel/debug/shmbuf/revoke"
+
+/* The lowest free descriptor: the same before and after, if none leaked. */
+static inline int lowest_free_fd(void)
+{
+	int fd = open("/dev/null", O_RDONLY);
+
+	if (fd < 0)
+		abort();
+	close(fd);
+	return fd;
+}
+
+/* No driver, or no permission, is a reason to skip. Nothing else is. */
+static inline int open_node(void)
+{
+	int fd = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && errno != ENOENT && errno != EACCES && errno != EPERM)
+		abort();
+	return fd;
+}
+
+static inline struct shmbuf_info get_info(int fd)
+{
+	struct shmbuf_info info;
+
+	memset(&info, 0xff, sizeof(info));
+	if (ioctl(fd, SHMBUF_IOC_INFO, &info))
+		memset(&info, 0xff, sizeof(info));
+	return info;
+}
+
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret, err;
+
+	if (fd < 0)
+		return -1;
+	ret = write(fd, text, strlen(text)) < 0 ? -1 : 0;
+	err = errno;
+	close(fd);
+	errno = err;
+	return ret;
+}
+
+/* How many lines of a file have all of the words; -1 if there is no file. */
+static inline int count_lines(const char *path, const char *a, const char *b)
+{
+	FILE *f = fopen(path, "r");
+	char line[512];
+	int n = 0;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, a) && strstr(line, b);
+	fclose(f);
+	return n;
+}
+
+/* The number after a word in a file, or -1. */
+static inline long read_number(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+	long n = -1;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, word, strlen(word)) &&
+		    sscanf(line + strlen(word), "%ld", &n) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Where "what" is the first word of a line in /proc/cpuinfo, is "word" in it? */
+static inline bool cpuinfo_has(const char *what, const char *word)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[4096];
+	bool found = false;
+
+	while (!found && f && fgets(line, sizeof(line), f))
+		found = !strncmp(line, what, strlen(what)) && strstr(line, word);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static inline bool is_uml(void)
+{
+	return cpuinfo_has("vendor_id", "User Mode Linux");
+}
+
+/* Another open file of the same buffer. */
+static inline int reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags | O_CLOEXEC);
+}
+
+/* As if the device had gone: needs root, and debugfs. */
+static inline int revoke_buffer(int fd)
+{
+	struct stat st;
+	char ino[32];
+
+	if (fstat(fd, &st))
+		return -1;
+	snprintf(ino, sizeof(ino), "%llu", (unsigned long long)st.st_ino);
+	return write_file(REVOKE, ino);
+}
+
+#endif /* _SHMBUF_SELFTEST_H */
