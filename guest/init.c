@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,31 +56,40 @@ static long read_number(const char *path, const char *word)
 	return n;
 }
 
+/* -1 if there is no such file. */
 static int count_lines(const char *path)
 {
 	FILE *f = fopen(path, "r");
 	char line[512];
 	int n = 0;
 
-	while (f && fgets(line, sizeof(line), f))
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
 		n++;
-	if (f)
-		fclose(f);
+	fclose(f);
 	return n;
 }
 
 /*
- * In KiB, without what is there only until somebody needs memory, and with what
- * each CPU keeps in stock.
+ * In KiB, without what is there only until somebody needs memory, or because it
+ * might be used after it was freed (KASAN), and with what each CPU keeps in stock.
  */
 static long free_memory(void)
 {
 	long stock = 0, n;
 	char line[256];
+	glob_t slabs;
 	FILE *zones;
+	size_t i;
 
 	sync();
 	write_file("/proc/sys/vm/drop_caches", "3");
+	if (!glob("/sys/kernel/slab/*/shrink", 0, NULL, &slabs)) {
+		for (i = 0; i < slabs.gl_pathc; i++)
+			write_file(slabs.gl_pathv[i], "1");
+		globfree(&slabs);
+	}
 	zones = fopen("/proc/zoneinfo", "r");
 	while (zones && fgets(line, sizeof(line), zones)) {
 		if (sscanf(line, " count: %ld", &n) == 1)
@@ -104,9 +114,11 @@ static int gave_all_back(const char *program, long free_before)
 	for (tries = 0; tries < 50; tries++) {
 		write_file(CGROUP "/memory.reclaim", "1G");
 		buffers = count_lines(BUFFERS);
-		charged = read_number(CGROUP "/memory.current", "") / 1024;
+		charged = read_number(CGROUP "/memory.current", "");
+		if (charged > 0)
+			charged /= 1024;
 		lost = free_before - free_memory();
-		if (!buffers && charged < stock + 512 && lost < 8 * stock + 4096)
+		if (buffers <= 0 && charged < stock + 512 && lost < 2 * stock + 4096)
 			break;
 		usleep(100000);
 	}
@@ -129,23 +141,28 @@ static int run(char *words)
 		argv[i] = strtok(NULL, " ");
 	mkdir(CGROUP, 0755);
 	pid = fork();
+	if (pid < 0)
+		return 126;
 	if (!pid) {
 		setsid();
 		write_file(CGROUP "/cgroup.procs", "0");
 		execv(argv[0], argv);
 		_exit(127);
 	}
-	/* PID 1 inherits orphans, so wait for the right one. */
+	/* PID 1 inherits orphans, so wait for the right one, and then for them. */
 	while (waitpid(pid, &status, 0) != pid)
 		;
 	status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	write_file(CGROUP "/cgroup.kill", "1");
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	if (!gave_all_back(argv[0], free_before) && !status)
 		status = 125;
 	rmdir(CGROUP);
 	return status;
 }
 
-/* Each program on the list that kselftest makes, in its own folder. */
+/* Each program on the list that kselftest makes, where it put them. */
 static int run_list(const char *folder)
 {
 	char line[256], program[1024], *name;
@@ -161,6 +178,8 @@ static int run_list(const char *folder)
 	while (!(failed && getenv("GUEST_STOP")) && fgets(line, sizeof(line), list)) {
 		line[strcspn(line, "\n")] = 0;
 		name = strchr(line, ':');
+		if (!name)
+			continue;
 		*name++ = 0;
 		snprintf(program, sizeof(program), "%s/%s/%s", folder, line, name);
 		printf("guest: run %s\n", program);
@@ -175,7 +194,7 @@ static int run_tests(char *folders)
 	char *folder, *next;
 	int failed = 0;
 
-	for (folder = folders; folder; folder = next) {
+	for (folder = folders; folder && !(failed && getenv("GUEST_STOP")); folder = next) {
 		next = strchr(folder, ':');
 		if (next)
 			*next++ = 0;

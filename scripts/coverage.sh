@@ -13,7 +13,7 @@
 measure() {
 	local script=$programs/run.coverage.sh
 	find "$objects" -name '*.gcda' -delete
-	printf '%s\n' "${@:2}" 'mkdir /dev/shm/objects' \
+	printf '%s\n' 'set -e' "${@:2}" 'mkdir /dev/shm/objects' \
 		"mount -t hostfs -o $objects none /dev/shm/objects" \
 		"cd /sys/kernel/debug/gcov/$objects" \
 		'for f in *.gcda; do cat $f >/dev/shm/objects/$f; done' >"$script"

@@ -19,6 +19,8 @@ get_source
 . "$top/scripts/target.sh"
 use_target "$name"
 
+rm -f "$logs"/soak-*.log
+
 # soak PROGRAM ARGUMENT...
 soak() { count_tap run_program "soak-$1" "$(guest_folder)/kselftest/shmbuf/$1" "${@:2}"; }
 
@@ -30,6 +32,7 @@ if [ -n "${SEED:-}" ]; then
 	check soak-fuzz "$name: random operations from seed $SEED" \
 		soak shmbuf_fuzz -s "$SEED" -r "${ROUNDS:-1}" -n "${OPERATIONS:-1000000}" || true
 else
+	MINUTES=$((10#$MINUTES))
 	export BOOT_TIMEOUT=$((MINUTES * 60 + 1200))
 	check soak-fuzz "$name: random operations" soak shmbuf_fuzz -m $(((MINUTES + 1) / 2)) -n 100000 || true
 	check soak-race "$name: races" soak shmbuf_race $(((MINUTES + 1) / 2 * 60)) || true

@@ -113,8 +113,8 @@ boot() {
 		machine=$("$top/scripts/machine.py" "$linux" "$arch")
 		mapfile -t machine <<<"$machine"
 		boot_qemu "${@:2}" </dev/null >"$console" 2>&1 || status=$?
-		sed -i 's/\r//g' "$console"
 	fi
+	sed -i 's/\r//g' "$console"
 	case $status in 124 | 137) say "the kernel hung and was stopped"; return 1 ;; esac
 	scan_kernel_log "$console" || return 1
 	case ,$configs, in *,kmemleak,*)
@@ -158,6 +158,7 @@ run_selftests() {		# word...
 	local tests=$(guest_folder)/kselftest status=0
 	case ,$configs, in *,compat,*) tests+=:/kselftest32 ;; esac
 	boot selftests kunit.enable=0 GUEST_TESTS="$tests" "$@" || status=1
+	! grep -E '^guest: after .* -1 (buffers|KiB charged)' "$console" || { say "the guest cannot tell what is left"; status=1; }
 	cat "$console"
 	return $status
 }

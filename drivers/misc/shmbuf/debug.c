@@ -2,7 +2,8 @@
 /*
  * In /sys/kernel/debug/shmbuf: "buffers" is the list of all buffers. What has the
  * inode number of one written to it, "revoke", revokes it, as if its device had
- * gone: how a program takes that can be tested without a device to pull out.
+ * gone: how a program takes that can be tested without a device to pull out. That
+ * is for buffers that programs made.
  *
  * The list is that of the inodes of the superblock: what is on it cannot go
  * while its lock is held.
@@ -20,92 +21,51 @@
 
 static struct dentry *shmbuf_debug_dir;
 
-static void *buffers_start(struct seq_file *m, loff_t *pos)
+static void show_buffer(struct seq_file *m, struct shmbuf *buf)
 {
-	struct super_block *sb = m->private;
-
-	spin_lock(&sb->s_inode_list_lock);
-	return seq_list_start(&sb->s_inodes, *pos);
-}
-
-static void *buffers_next(struct seq_file *m, void *v, loff_t *pos)
-{
-	struct super_block *sb = m->private;
-
-	return seq_list_next(v, &sb->s_inodes, pos);
-}
-
-static void buffers_stop(struct seq_file *m, void *v)
-{
-	struct super_block *sb = m->private;
-
-	spin_unlock(&sb->s_inode_list_lock);
-}
-
-static int buffers_show(struct seq_file *m, void *v)
-{
-	struct inode *inode = list_entry(v, struct inode, i_sb_list);
-	struct shmbuf *buf = container_of(inode, struct shmbuf, inode);
-
-	/* The root directory of the filesystem is no buffer. */
-	if (!buf->ops)
-		return 0;
 	guard(spinlock)(&buf->lock);
 	seq_printf(m, "ino=%llu size=%zu backing=%s cache=%s mappings=%u writable=%u seals=%#x sequence=%llu revoked=%d name=%s\n",
-		   (u64)inode->i_ino, buf->size, buf->ops->name,
+		   (u64)buf->inode.i_ino, buf->size, buf->ops->name,
 		   shmbuf_cache_name(buf->cache), buf->mappings,
 		   buf->writable_mappings, buf->seals, buf->sequence,
 		   buf->revoked, buf->name);
-	return 0;
 }
 
-static const struct seq_operations buffers_seq_ops = {
-	.start	= buffers_start,
-	.next	= buffers_next,
-	.stop	= buffers_stop,
-	.show	= buffers_show,
-};
-
-static int buffers_open(struct inode *inode, struct file *file)
+/* All at once, so that each buffer is there once. */
+static int buffers_show(struct seq_file *m, void *v)
 {
-	struct seq_file *m;
+	struct super_block *sb;
+	struct inode *inode;
+	struct shmbuf *buf;
 	int err;
 
 	err = shmbuf_pin_mount();
 	if (err)
 		return err;
-	err = seq_open(file, &buffers_seq_ops);
-	if (err) {
-		shmbuf_unpin_mount();
-		return err;
+	sb = shmbuf_sb();
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		buf = container_of(inode, struct shmbuf, inode);
+		/* The root directory of the filesystem is no buffer. */
+		if (buf->ops)
+			show_buffer(m, buf);
 	}
-	m = file->private_data;
-	m->private = shmbuf_sb();
+	spin_unlock(&sb->s_inode_list_lock);
+	shmbuf_unpin_mount();
 	return 0;
 }
+DEFINE_SHOW_ATTRIBUTE(buffers);
 
-static int buffers_release(struct inode *inode, struct file *file)
-{
-	shmbuf_unpin_mount();
-	return seq_release(inode, file);
-}
-
-static const struct file_operations buffers_fops = {
-	.owner		= THIS_MODULE,
-	.open		= buffers_open,
-	.read		= seq_read,
-	.llseek		= seq_lseek,
-	.release	= buffers_release,
-};
-
+/* Of what programs make: what a driver made is in use as long as it says. */
 static struct inode *find_buffer(struct super_block *sb, u64 ino)
 {
 	struct inode *inode;
+	struct shmbuf *buf;
 
 	guard(spinlock)(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		if (inode->i_ino == ino &&
-		    container_of(inode, struct shmbuf, inode)->ops)
+		buf = container_of(inode, struct shmbuf, inode);
+		if (inode->i_ino == ino && buf->ops && buf->ops->alloc)
 			return igrab(inode);
 	}
 	return NULL;

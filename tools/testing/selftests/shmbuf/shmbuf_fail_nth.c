@@ -10,38 +10,21 @@
  * this looks at the kernel log as well, best with KASAN and lockdep.
  */
 
-#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
-#endif
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <signal.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <linux/capability.h>
 #include <linux/io_uring.h>
-#include <linux/shmbuf.h>
 
 #include "kselftest.h"
 #include "shmbuf_selftest.h"
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#define MADV_POPULATE_WRITE	23
-#endif
 
 #define DEBUGFS		"/sys/kernel/debug/"
 #define LARGE_SIZE	(3 << 20)
@@ -417,7 +400,7 @@ static int run_close(struct scene *s)
 	return result(close(fd));
 }
 
-/* Where a path is looked up in /proc, that has no inode for it: ENOENT. */
+/* A path in /proc whose inode cannot be had fails with ENOENT. */
 static const struct op ops[] = {
 	{ "open, first of all", 1 << PAGES, NO_BUFFER, run_open,
 	  { EFAULT, ENOMEM }, { [FREE_FD] = 1 } },
@@ -526,7 +509,7 @@ static void get_values(const struct scene *s, long values[NR_VALUES])
 
 	memset(values, 0, NR_VALUES * sizeof(*values));
 	values[FREE_FD] = lowest_free_fd();
-	values[BUFFER_COUNT] = count_lines(BUFFERS, "ino=", "");
+	values[BUFFER_COUNT] = count_lines(BUFFERS, " name=fail-nth\n", "");
 	if (s->fd < 0)
 		return;
 	info = get_info(s->fd);
@@ -963,10 +946,35 @@ static void run_tests(void)
 	ksft_finished();
 }
 
-/* Whatever becomes of the child, the settings are restored. */
+static void on_signal(int sig)
+{
+}
+
+/* Whatever becomes of the child, and when this is to end, too. */
+static int run_child(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	int status, pid;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		run_tests();
+	}
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+		return WEXITSTATUS(status);
+	if (pid > 0)
+		kill(pid, SIGKILL);
+	ksft_test_result_fail("the sweep did not come to its end\n");
+	return KSFT_FAIL;
+}
+
 int main(void)
 {
-	int dev, status, pid;
+	int dev, status;
 
 	ksft_print_header();
 	dev = open_node();
@@ -974,7 +982,7 @@ int main(void)
 		ksft_exit_skip("cannot open /dev/shmbuf: %s\n",
 			       strerror(errno));
 	close(dev);
-	if (geteuid() || access(BUFFERS, R_OK))
+	if (geteuid() || !can_open(BUFFERS, O_RDONLY))
 		ksft_exit_skip("needs root and debugfs\n");
 	if (access("/proc/thread-self/fail-nth", W_OK) ||
 	    access(DEBUGFS "failslab", F_OK) ||
@@ -983,15 +991,10 @@ int main(void)
 
 	if (!set_knobs()) {
 		restore_knobs();
-		ksft_exit_fail_msg("cannot set up fault injection\n");
+		ksft_exit_skip("fault injection cannot be set up\n");
 	}
-	fflush(stdout);
-	pid = fork();
-	if (!pid)
-		run_tests();
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		status = KSFT_FAIL << 8;
+	status = run_child();
 	if (!restore_knobs())
 		ksft_exit_fail_msg("cannot restore the settings\n");
-	return WEXITSTATUS(status);
+	return status;
 }

@@ -66,6 +66,7 @@ static size_t page, arena_pages;
 static int dev, pipes[2];
 static bool have_backing[4], can_revoke, is_root, check_each_file;
 
+static char prefix[16];		/* of the names of buffers */
 static uint64_t seed, random_state;
 static unsigned long step;
 static char history[HISTORY][128];
@@ -108,7 +109,8 @@ static void __attribute__((noreturn)) diverged(const char *what, long got,
 	ksft_print_msg("%s: %ld, not %ld as expected\n", what, got, expected);
 	ksft_print_msg("replay: shmbuf_fuzz -r 1 -s %llu -n %lu\n",
 		       (unsigned long long)seed, step + 1);
-	ksft_exit_fail_msg("the driver and the model differ\n");
+	ksft_test_result_fail("the driver and the model differ\n");
+	ksft_exit_fail();
 }
 
 static void expect(const char *what, long got, long expected)
@@ -269,7 +271,7 @@ static struct shmbuf_create random_create(void)
 		.numa_node = SHMBUF_NUMA_ANY,
 		.fd = -1,
 	};
-	size_t i, len = below(SHMBUF_NAME_LEN - 5);
+	size_t i, len = below(SHMBUF_NAME_LEN);
 
 	do {
 		c.backing = below(4);
@@ -278,8 +280,8 @@ static struct shmbuf_create random_create(void)
 	/* Locked memory of that size is not for everybody. */
 	if (c.backing == SHMBUF_BACKING_PAGES && is_root && one_in(8))
 		c.size = LARGE_SIZE - below(page);
-	strcpy((char *)c.name, "fuzz");
-	for (i = 4; i < len; i++)
+	strcpy((char *)c.name, prefix);
+	for (i = strlen(prefix); i < len; i++)
 		c.name[i] = 'a' + below(26);
 	return c;
 }
@@ -911,7 +913,7 @@ static bool wait_for_signal(void)
 static bool sync_range(void)
 {
 	struct file *file = pick_file();
-	struct shmbuf_sync arg;
+	struct shmbuf_sync arg, all;
 	int err = 0;
 
 	if (!file)
@@ -931,6 +933,13 @@ static bool sync_range(void)
 	note("sync %d: %llu + %llu, %u %u", index_of(file->buf),
 	     (unsigned long long)arg.offset, (unsigned long long)arg.length,
 	     arg.direction, arg.phase);
+	/* Before a SYNC that may discard what is in a cache of the CPU only. */
+	all = (struct shmbuf_sync) {
+		.length = file->buf->size,
+		.direction = SHMBUF_SYNC_WRITE,
+		.phase = SHMBUF_SYNC_END,
+	};
+	ioctl(file->fd, SHMBUF_IOC_SYNC, &all);
 	expect("SYNC", RESULT(ioctl(file->fd, SHMBUF_IOC_SYNC, &arg)), -err);
 	return true;
 }
@@ -992,6 +1001,7 @@ static bool look(void)
 static bool fork_child(void)
 {
 	struct file *file = pick_file();
+	uint32_t all, writable;
 	int status;
 	pid_t pid;
 
@@ -1005,6 +1015,8 @@ static bool fork_child(void)
 	}
 	expect("waitpid", RESULT(waitpid(pid, &status, 0)), pid);
 	expect("status of the child", status, 0);
+	count(file->buf, &all, &writable);
+	wait_for_counts(file->fd, all, writable);
 	check_info(file, 1);
 	return true;
 }
@@ -1038,7 +1050,7 @@ static bool check_all(void)
 	for (i = 0; i < BUFFERS_MAX; i++)
 		n += buffers[i].size != 0;
 	if (can_revoke)
-		expect("buffers", count_lines(BUFFERS, " name=fuzz", ""), n);
+		expect("buffers", count_lines(BUFFERS, " name=", prefix), n);
 	return true;
 }
 
@@ -1059,6 +1071,8 @@ static void start_round(void)
 
 	for (i = 0; i < FILES_MAX; i++)
 		files[i].fd = -1;
+	/* First of all, for the case that it does not come back. */
+	ksft_print_msg("seed %llu\n", (unsigned long long)seed);
 	random_state = seed * 0x9e3779b97f4a7c15ULL + 1;
 	for (i = 0; i < 4; i++)
 		next_random();
@@ -1081,7 +1095,7 @@ static void end_round(void)
 	}
 	forget_unused();
 	if (can_revoke)
-		expect("buffers", count_lines(BUFFERS, " name=fuzz", ""), 0);
+		expect("buffers", count_lines(BUFFERS, " name=", prefix), 0);
 }
 
 static void run_round(unsigned long steps)
@@ -1118,8 +1132,10 @@ static void prepare(void)
 	int i;
 
 	page = sysconf(_SC_PAGESIZE);
+	/* As long as any other, or the same seed would not do the same. */
+	snprintf(prefix, sizeof(prefix), "fuzz%07d", getpid());
 	is_root = !geteuid();
-	can_revoke = !access(REVOKE, W_OK) && !access(BUFFERS, R_OK);
+	can_revoke = can_open(REVOKE, O_WRONLY) && can_open(BUFFERS, O_RDONLY);
 	arena_pages = SMALL_PAGES + (4 << 20) / page;
 	for (i = 0; i < BUFFERS_MAX; i++) {
 		buffers[i].bytes = calloc(1, LARGE_SIZE);
@@ -1191,8 +1207,11 @@ int main(int argc, char **argv)
 	dev = open_node();
 	if (dev < 0)
 		ksft_exit_skip("cannot open /dev/shmbuf: %s\n", strerror(errno));
-	have_backing[0] = true;
 	prepare();
+	if (over_memlock_limit(BUFFERS_MAX * 24 * page))
+		ksft_exit_skip("RLIMIT_MEMLOCK is less than %zu KiB\n",
+			       BUFFERS_MAX * 24 * page / 1024);
+	have_backing[0] = true;
 	random_state = 1;
 	find_backings();
 	if (!can_revoke)

@@ -12,14 +12,22 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <linux/shmbuf.h>
 
+/* Not in the headers of every C library. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
+#endif
+
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* Has no capabilities, and nothing locked. */
+/* Whoever has this number, of no known distribution, has nothing locked. */
 #define UNUSED_UID	2080374784
 
 #define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
@@ -41,9 +49,20 @@ static inline int open_node(void)
 {
 	int fd = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0 && errno != ENOENT && errno != EACCES && errno != EPERM)
+	if (fd < 0 && errno != ENOENT && errno != ENODEV && errno != ENXIO &&
+	    errno != EACCES && errno != EPERM)
 		abort();
 	return fd;
+}
+
+/* Not everybody may have that much memory locked. */
+static inline bool over_memlock_limit(size_t size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit))
+		abort();
+	return geteuid() && limit.rlim_cur < size;
 }
 
 static inline struct shmbuf_info get_info(int fd)
@@ -118,6 +137,44 @@ static inline bool cpuinfo_has(const char *what, const char *word)
 static inline bool is_uml(void)
 {
 	return cpuinfo_has("vendor_id", "User Mode Linux");
+}
+
+/* Is this a program of 32 bits on a kernel of 64? */
+static inline bool is_compat(void)
+{
+	struct utsname name;
+
+	if (uname(&name))
+		abort();
+	return sizeof(long) == 4 && strstr(name.machine, "64");
+}
+
+/*
+ * Whoever looks at /proc/PID of a process that has ended holds its mappings for
+ * some time more.
+ */
+static inline bool wait_for_counts(int fd, uint32_t all, uint32_t writable)
+{
+	struct shmbuf_info info;
+	int i;
+
+	for (i = 0; i < 6000; i++) {
+		info = get_info(fd);
+		if (info.mappings == all && info.writable_mappings == writable)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* For root it may be there, and still not be had: lockdown. */
+static inline bool can_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* Another open file of the same buffer. */
