@@ -18,9 +18,6 @@ get_source
 driver=$linux/drivers/misc/shmbuf
 caught=$cache/mutants
 
-# Several times what the good kernel takes.
-export BOOT_TIMEOUT=300
-
 # What a mutant was caught with. (The mutant itself and its file are in its key.)
 tests_hash() {
 	(
@@ -31,9 +28,10 @@ tests_hash() {
 	) | sha1sum | cut -c1-12
 }
 
-# fails WHAT COMMAND...: does a test fail, and not just the machine?
+# fails WHAT SECONDS COMMAND...: does a test fail, and not just the machine? In
+# several times what the good kernel takes, it hangs.
 fails() {
-	if "${@:2}" >"$logs/mutant.out" 2>&1; then return 1; fi
+	if BOOT_TIMEOUT=$2 "${@:3}" >"$logs/mutant.out" 2>&1; then return 1; fi
 	cat "$logs/mutant.out"
 	grep -q 'as init process' "$console" || return
 	if grep -qE '^(\[ *[0-9.]+\] )? *not ok |^Bail out!' "$console" || ! scan_kernel_log "$console" ||
@@ -50,7 +48,7 @@ try_mutant() {
 	"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" "$2"
 	git -C "$linux" diff -U0
 	rebuild_kernel || { say "it does not build: no mutant"; return 1; }
-	fails KUnit run_kunit || fails selftests run_selftests GUEST_STOP=1 || { say "no test fails"; return 1; }
+	fails KUnit 90 run_kunit || fails selftests 600 run_selftests GUEST_STOP=1 || { say "no test fails"; return 1; }
 }
 
 check am "apply the series with git am" apply_series "$linux" || finish
