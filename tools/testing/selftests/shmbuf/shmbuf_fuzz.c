@@ -64,7 +64,7 @@ static unsigned int last_id;
 static unsigned char *arena;
 static size_t page, arena_pages;
 static int dev, pipes[2];
-static bool have_backing[4], can_revoke, is_root, check_each_file;
+static bool have_backing[4], can_revoke, is_root, uml, check_each_file;
 
 static char prefix[16];		/* of the names of buffers */
 static uint64_t seed, random_state;
@@ -526,6 +526,10 @@ static bool move(void)
 	pick_range(&to, &other);
 	if (to + n > arena_pages || (start < to + n && to < start + n))
 		return false;
+	for (i = 0; uml && i < n; i++) {
+		if (slots[to + i].buf)
+			return false;
+	}
 	note("move %zu pages from %zu to %zu", n, start, to);
 	ret = mremap(arena + start * page, n * page, n * page,
 		     MREMAP_MAYMOVE | MREMAP_FIXED, arena + to * page);
@@ -1135,6 +1139,7 @@ static void prepare(void)
 	/* As long as any other, or the same seed would not do the same. */
 	snprintf(prefix, sizeof(prefix), "fuzz%07d", getpid());
 	is_root = !geteuid();
+	uml = is_uml();
 	can_revoke = can_open(REVOKE, O_WRONLY) && can_open(BUFFERS, O_RDONLY);
 	arena_pages = SMALL_PAGES + (4 << 20) / page;
 	for (i = 0; i < BUFFERS_MAX; i++) {

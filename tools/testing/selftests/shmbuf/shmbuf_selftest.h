@@ -134,6 +134,11 @@ static inline bool cpuinfo_has(const char *what, const char *word)
 	return found;
 }
 
+/*
+ * On the host, UML forgets to unmap what mremap() finds in its way, when the page
+ * table of that is freed and one for what moves there is made in the same call:
+ * whoever looks there next sees the old page.
+ */
 static inline bool is_uml(void)
 {
 	return cpuinfo_has("vendor_id", "User Mode Linux");
