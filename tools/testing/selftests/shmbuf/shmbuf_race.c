@@ -82,7 +82,7 @@ static struct shared {
 
 static long page;
 static int dev;
-static bool can_revoke, can_list;
+static bool can_revoke, can_list, uml;
 static const char *why_no_revoke;
 static char name[SHMBUF_NAME_LEN];
 static bool have_backing[4];
@@ -310,9 +310,13 @@ static bool op_mremap(void)
 {
 	char *low = arena + rnd(24) * page, *high = arena + (32 + rnd(24)) * page;
 	size_t len = some_pages();
-	char *to = rnd(2) ? low : high;
-	char *p = mremap(to == low ? high : low, len, len,
-			 MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	char *to = rnd(2) ? low : high, *p;
+
+	/* Nothing else is to be in its way. */
+	if (uml)
+		munmap(to, len);
+	p = mremap(to == low ? high : low, len, len,
+		   MREMAP_MAYMOVE | MREMAP_FIXED, to);
 
 	if (p != to && (p != MAP_FAILED || errno != EFAULT))
 		fail(CALLS, "mremap: errno %d", errno);
@@ -1245,7 +1249,7 @@ static void probe(void)
 	if (!can_revoke)
 		why_no_revoke = "no " REVOKE " for us";
 	/* Its flush_tlb_mm() walks the areas of other processes without a lock. */
-	if (can_revoke && is_uml()) {
+	if (can_revoke && uml) {
 		why_no_revoke = "UML must not zap what other processes map";
 		can_revoke = false;
 	}
@@ -1312,6 +1316,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("cannot open /dev/shmbuf: %s\n",
 			       strerror(errno));
 	page = sysconf(_SC_PAGESIZE);
+	uml = is_uml();
 	if (over_memlock_limit(HUGE_SIZE + 100 * page))
 		ksft_exit_skip("RLIMIT_MEMLOCK is less than %ld KiB\n",
 			       (HUGE_SIZE + 100 * page) / 1024);
