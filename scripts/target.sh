@@ -129,7 +129,7 @@ boot() {
 
 # The host's files are the root file system, read-only.
 boot_uml() {
-	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-600}" "$kernel/linux" \
+	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-1200}" "$kernel/linux" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$programs/init" \
 		seccomp=on ncpus=2 mem=2G con=null con0=fd:0,fd:1 uml_dir="$kernel/" "$@"
 }
@@ -137,7 +137,7 @@ boot_uml() {
 # Not with KVM, which is not everywhere, and where it is need not work. The 32-bit
 # processor that QEMU would take has no NX bit and no page attribute table.
 boot_qemu() {
-	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-1200}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
+	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-2400}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
 		-accel tcg -m 2048 -smp 2 $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
 		-append "${machine[1]} panic=-1 GUEST_RESTART=1 $*"
 }
