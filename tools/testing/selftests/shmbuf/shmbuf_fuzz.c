@@ -90,7 +90,7 @@ static bool one_in(size_t n)
 }
 
 /* Says what is done now, for the case that it goes wrong. */
-static void __attribute__((format(printf, 1, 2))) note(const char *fmt, ...)
+static __printf(1, 2) void note(const char *fmt, ...)
 {
 	va_list args;
 
@@ -99,8 +99,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *fmt, ...)
 	va_end(args);
 }
 
-static void __attribute__((noreturn)) diverged(const char *what, long got,
-					       long expected)
+static __noreturn void diverged(const char *what, long got, long expected)
 {
 	unsigned long i;
 
@@ -286,7 +285,7 @@ static struct shmbuf_create random_create(void)
 	return c;
 }
 
-static bool create(void)
+static bool do_create(void)
 {
 	struct shmbuf_create c = random_create();
 	struct buffer *buf = free_buffer();
@@ -399,19 +398,19 @@ static int map_errno(const struct file *file, int prot, int flags,
 
 	if (flags == MAP_SHARED && (prot & PROT_WRITE) &&
 	    file->mode == O_RDONLY)
-		return EACCES;
+		return -EACCES;
 	if (file->mode == O_WRONLY)
-		return EACCES;
+		return -EACCES;
 	if (prot & PROT_EXEC)
-		return EPERM;
+		return -EPERM;
 	if (buf->revoked)
-		return ENODEV;
+		return -ENODEV;
 	if (flags == MAP_PRIVATE)
-		return EINVAL;
+		return -EINVAL;
 	if (pgoff + n > buf->size / page)
-		return EINVAL;
+		return -EINVAL;
 	if ((prot & PROT_WRITE) && (buf->seals & SHMBUF_SEAL_WRITE))
-		return EPERM;
+		return -EPERM;
 	return 0;
 }
 
@@ -422,7 +421,7 @@ static int random_prot(void)
 	return one_in(16) ? PROT_READ | PROT_EXEC : prots[below(5)];
 }
 
-static bool map(void)
+static bool do_map(void)
 {
 	struct file *file = pick_file();
 	int prot = random_prot(), flags = one_in(16) ? MAP_PRIVATE : MAP_SHARED;
@@ -449,11 +448,11 @@ static bool map(void)
 	err = map_errno(file, prot, flags, pgoff, n);
 	if (mmap(arena + start * page, n * page, prot, flags | MAP_FIXED,
 		 file->fd, (off_t)(pgoff * page)) == MAP_FAILED)
-		expect("mmap", -errno, -err);
+		expect("mmap", -errno, err);
 	else
-		expect("mmap", 0, -err);
+		expect("mmap", 0, err);
 	/* mm makes room before it asks the driver. */
-	if (err != EACCES && !(prot & PROT_EXEC))
+	if (err != -EACCES && !(prot & PROT_EXEC))
 		clear_range(start, n);
 	if (err)
 		return true;
@@ -471,7 +470,7 @@ static bool map(void)
 	return true;
 }
 
-static bool unmap(void)
+static bool do_unmap(void)
 {
 	size_t start, n;
 
@@ -489,10 +488,10 @@ static int model_protect(size_t start, size_t n, int prot)
 
 	while (i < last) {
 		if (!slots[i].buf)
-			return ENOMEM;
+			return -ENOMEM;
 		if ((prot & PROT_EXEC) ||
 		    ((prot & PROT_WRITE) && !slots[i].maywrite))
-			return EACCES;
+			return -EACCES;
 		end = area_end(i);
 		if (end > last)
 			end = last;
@@ -504,7 +503,7 @@ static int model_protect(size_t start, size_t n, int prot)
 	return 0;
 }
 
-static bool protect(void)
+static bool do_protect(void)
 {
 	int prot = random_prot(), err;
 	size_t start, n;
@@ -513,11 +512,11 @@ static bool protect(void)
 	note("protect %zu pages at %zu: %d", n, start, prot);
 	err = model_protect(start, n, prot);
 	expect("mprotect",
-	       RESULT(mprotect(arena + start * page, n * page, prot)), -err);
+	       RESULT(mprotect(arena + start * page, n * page, prot)), err);
 	return true;
 }
 
-static bool move(void)
+static bool do_move(void)
 {
 	size_t start, n, to, other, i;
 	void *ret;
@@ -625,19 +624,19 @@ static void on_signal(int sig)
 }
 
 /* Returns the signal that it raised, or 0. */
-static int access_memory(volatile unsigned char *p, unsigned char *bytes,
-			 size_t n, bool store)
+static int access_memory(unsigned char *p, unsigned char *bytes, size_t n,
+			 bool store)
 {
-	volatile size_t i;
 	int sig = sigsetjmp(after_signal, 0);
+	size_t i;
 
 	if (sig)
 		return sig;
 	for (i = 0; i < n; i++) {
 		if (store)
-			p[i] = bytes[i];
+			__atomic_store_n(p + i, bytes[i], __ATOMIC_RELAXED);
 		else
-			bytes[i] = p[i];
+			bytes[i] = __atomic_load_n(p + i, __ATOMIC_RELAXED);
 	}
 	return 0;
 }
@@ -781,7 +780,7 @@ static bool read_or_write_mapped(void)
 	return true;
 }
 
-static bool seek(void)
+static bool do_seek(void)
 {
 	struct file *file = pick_file();
 	off_t size, pos, expected;
@@ -831,7 +830,7 @@ static bool splice_out(void)
 
 /* Seals, signals, SYNC */
 
-static bool seal(void)
+static bool do_seal(void)
 {
 	struct file *file = pick_file();
 	struct shmbuf_seal arg = { .seals = below(4) };
@@ -987,7 +986,7 @@ static void check_info(const struct file *file, uint32_t times)
 	       buf->revoked ? SHMBUF_CAP_REVOKED : capabilities[buf->backing]);
 }
 
-static bool look(void)
+static bool do_look(void)
 {
 	struct file *file = pick_file();
 	struct stat st;
@@ -1060,13 +1059,14 @@ static bool check_all(void)
 
 /* The more often it is here, the more often it is done. */
 static bool (*const operations[])(void) = {
-	create, create, create, create_refused, open_again, open_again,
-	close_file, close_file, map, map, map, map, map, unmap, protect,
-	protect, move, resize, dontneed, touch, touch, touch, touch, touch,
-	touch, read_or_write, read_or_write, read_or_write,
-	read_or_write_mapped, read_or_write_mapped, seek, splice_out, seal,
-	notify, notify, wait_for_signal, sync_range, take_away, look,
-	fork_child, check_all,
+	do_create, do_create, do_create, create_refused, open_again,
+	open_again, close_file, close_file, do_map, do_map, do_map, do_map,
+	do_map, do_unmap, do_protect, do_protect, do_move, resize, dontneed,
+	touch, touch, touch, touch, touch, touch, read_or_write,
+	read_or_write, read_or_write, read_or_write_mapped,
+	read_or_write_mapped, do_seek, splice_out, do_seal, notify, notify,
+	wait_for_signal, sync_range, take_away, do_look, fork_child,
+	check_all,
 };
 
 static void start_round(void)
@@ -1150,7 +1150,7 @@ static void prepare(void)
 	p = mmap(NULL, arena_pages * page + 2 * huge, PROT_NONE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED || pipe(pipes))
-		ksft_exit_fail_msg("prepare: %s\n", strerror(errno));
+		ksft_exit_fail_msg("no arena: %s\n", strerror(errno));
 	/* The part for large buffers starts where a huge page may. */
 	arena = (void *)(((uintptr_t)p + SMALL_PAGES * page + huge - 1) /
 			 huge * huge - SMALL_PAGES * page);
@@ -1180,6 +1180,8 @@ static void find_backings(void)
 
 int main(int argc, char **argv)
 {
+	static const char usage[] =
+		"usage: %s [-s SEED] [-n OPERATIONS] [-r ROUNDS] [-m MINUTES] [-c]\n";
 	unsigned long steps = 20000, rounds = 2, minutes = 0, done = 0;
 	time_t began = time(NULL);
 	bool given = false;
@@ -1204,8 +1206,7 @@ int main(int argc, char **argv)
 			check_each_file = true;
 			break;
 		default:
-			ksft_exit_fail_msg("usage: %s [-s SEED] [-n OPERATIONS] [-r ROUNDS] [-m MINUTES] [-c]\n",
-					   argv[0]);
+			ksft_exit_fail_msg(usage, argv[0]);
 		}
 	}
 	ksft_print_header();
