@@ -84,22 +84,10 @@ build_programs() {
 		(cd "$programs" && find . | cpio -o -H newc --quiet | gzip -1) >"$kernel/initramfs"
 }
 
-# A fork() whose stack is not to be had says so with a trace, which is no mistake:
-# a selftest lets it fail.
-without_failed_forks() {	# log
-	awk '
-		function flush(  i) { for (i = 1; i <= n; i++) print lines[i]; n = held = 0 }
-		/: (vmalloc error|page allocation failure): / { flush(); held = 40 }
-		held && /kernel_clone/ { n = held = 0; next }
-		held { lines[++n] = $0; if (!--held) flush(); next }
-		{ print }
-		END { flush() }' "$1"
-}
-
 # What no kernel may print, whatever the tests in it said.
 scan_kernel_log() {	# log
 	[ -s "$1" ] || { say "the kernel printed nothing"; return 1; }
-	! without_failed_forks "$1" | grep -E 'WARNING:|BUG[: ]|Oops|Kernel panic|[Kk]ernel BUG|Call [Tt]race:|KASAN:|UBSAN:|KCSAN:|INFO: (task|rcu|possible|trying)|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage|Bad (page|rss-counter)|refcount_t:|unreferenced object|segfault|Busy inodes' ||
+	! grep -nE 'WARNING:|BUG[: ]|Oops|Kernel panic|[Kk]ernel BUG|Call [Tt]race:|KASAN:|UBSAN:|KCSAN:|INFO: (task|rcu|possible|trying)|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage|Bad (page|rss-counter)|refcount_t:|unreferenced object|segfault|Busy inodes' "$1" ||
 		{ say "the kernel reported a mistake of its own (see above)"; return 1; }
 }
 

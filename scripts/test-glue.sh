@@ -179,7 +179,7 @@ refuses "a test of a row was skipped" 'B2: did not pass: node.create' rows
 printf '| A1 | this | |\n' >"$work/rows"
 refuses "a row without a test" 'A1: did not pass: no test named' rows
 
-# --- what was skipped, what fork() says, how long to soak ---------------------------
+# --- what was skipped, how long to soak --------------------------------------------
 
 skips() { (. "$top/scripts/count.sh" && logs=$work arch=$1 && skipped_tests "$work/tap"); }
 printf 'ok 1 a.b # SKIP no huge pages\nok 2 # SKIP no disk\n1..0 # SKIP no device\n[    1.0]     ok 3 c # SKIP no DMA\nok 4 d\n' >"$work/tap"
@@ -189,14 +189,6 @@ printf 'ok 1 # SKIP UML has none\n' >"$work/tap"
 succeeds "except for being UML" skips um
 printf 'ok 1 a # SKIP\n' >"$work/tap"
 refuses "a skip without a reason" 'skipped without a reason' skips x86
-
-log_scan() { (eval "$(sed -n '/^without_failed_forks()/,/^}/p; /^scan_kernel_log()/,/^}/p' "$top/scripts/target.sh")" && scan_kernel_log "$work/log"); }
-printf 'x: vmalloc error: size 4\nCall Trace:\n kernel_clone+0x1\n all is well\n' >"$work/log"
-succeeds "a fork() that failed is no mistake" log_scan
-printf 'x: vmalloc error: size 4\nCall Trace:\n shmbuf_alloc+0x1\n' >"$work/log"
-refuses "what the driver is told is one" 'Call Trace' log_scan
-printf 'x: vmalloc error: size 4\nCall Trace:\n kernel_clone+0x1\nWARNING: at mm\n' >"$work/log"
-refuses "and so is what comes after" 'WARNING' log_scan
 
 refuses "no time to soak" 'how long\? For instance' make -s soak
 refuses "a time that is none" 'are numbers' make -s soak MINUTES=long

@@ -287,17 +287,6 @@ static int run_munmap(struct scene *s)
 	return 0;
 }
 
-static int run_fork(struct scene *s)
-{
-	int pid = fork(), status;
-
-	if (!pid)
-		_exit(0);
-	if (pid < 0)
-		return -errno;
-	return waitpid(pid, &status, 0) == pid && !status ? 0 : -ECHILD;
-}
-
 /* In four pieces, some of which may be there when one fails. */
 static int run_read(struct scene *s)
 {
@@ -400,7 +389,10 @@ static int run_close(struct scene *s)
 	return result(close(fd));
 }
 
-/* A path in /proc whose inode cannot be had fails with ENOENT. */
+/*
+ * A path in /proc whose inode cannot be had fails with ENOENT. No fork(): whoever
+ * cannot be told its CPU (rseq), in a page that is still to be copied, is killed.
+ */
 static const struct op ops[] = {
 	{ "open, first of all", 1 << PAGES, NO_BUFFER, run_open,
 	  { EFAULT, ENOMEM }, { [FREE_FD] = 1 } },
@@ -435,7 +427,6 @@ static const struct op ops[] = {
 	{ "mremap", MANY, TOUCHED, run_mremap, { ENOMEM } },
 	{ "munmap", MANY, TOUCHED, run_munmap,
 	  { ENOMEM }, { [MAPPINGS] = -1, [WRITABLE] = -1 } },
-	{ "fork", SMALL, TOUCHED, run_fork, { ENOMEM } },
 	{ "read", CPU, READS, run_read, { EFAULT } },
 	{ "read", DMA, READS, run_read, { EFAULT, ENOMEM } },
 	{ "write", CPU, 0, run_write,
