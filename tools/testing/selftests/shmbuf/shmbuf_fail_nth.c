@@ -719,7 +719,7 @@ static bool try_nth(const struct op *op, const struct kind *kind, unsigned int n
 /* After so many, it is the same step again and again, for page after page. */
 static unsigned int next_nth(unsigned int nth)
 {
-	return nth + (nth < 80 ? 1 : 101);
+	return nth + (nth < 40 ? 1 : 101);
 }
 
 /* Returns how many failures were injected, or -1. */
@@ -803,7 +803,7 @@ static void create_in_vain(const struct kind *kind)
  */
 static void test_memory(void)
 {
-	const int tries = 5, rounds = 16;
+	const int tries = 5, rounds = 8;
 	int try, round;
 	long change;
 
