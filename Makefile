@@ -17,7 +17,7 @@ selftests: ## the selftests on one machine: make selftests TARGET=uml
 	@scripts/tests.sh selftests $(TARGET)
 
 matrix: ## both on each machine of kunit/targets, or on TARGETS="...", as a table
-	@scripts/tests.sh all $${TARGETS:-$$(awk '!/^#/ && NF { print $$1 }' kunit/targets)}
+	@scripts/tests.sh all $${TARGETS:-$$(awk '!/^#|^bench/ && NF { print $$1 }' kunit/targets)}
 
 coverage: ## lines and branches that KUnit reaches, and with the selftests, as HTML
 	@scripts/coverage.sh
@@ -27,6 +27,12 @@ mutants: ## deliberate faults, one at a time: do the tests catch each?
 
 soak: ## random operations, then races, for MINUTES=... in all, or from SEED=...
 	@MINUTES=$(MINUTES) SEED=$(SEED) OPERATIONS=$(OPERATIONS) ROUNDS=$(ROUNDS) scripts/soak.sh $(TARGET)
+
+bench: ## what it costs against every peer: tables, JSON and a chart, in bench/
+	@scripts/bench.sh
+
+bench-check: ## the same, and is it as fast as it must be?
+	@scripts/bench.sh check
 
 gate: ## every patch builds without a warning, =y and =m, on 7.3 and 7.2
 	@scripts/gate.sh
@@ -46,4 +52,4 @@ check-sync: ## do patches/ and the mirrored folders agree?
 distclean: ## forget the downloaded source, the trees and the builds
 	@scripts/distclean.sh
 
-.PHONY: help run check kunit selftests matrix coverage mutants soak gate tree export fold check-sync distclean
+.PHONY: help run check kunit selftests matrix coverage mutants soak bench bench-check gate tree export fold check-sync distclean

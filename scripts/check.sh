@@ -38,6 +38,25 @@ without_device() {
 	! grep -E '^(not )?ok |^Bail' "$console" | grep -v ' # SKIP .'
 }
 
+# A million records, and a producer that goes while a program waits for it.
+sample() {
+	run_script sample "insmod $kernel/samples/shmbuf/shmbuf-producer.ko batch=4096 || exit" \
+		"$programs/shmbuf-consumer 1000000 || exit" \
+		"$programs/shmbuf-consumer 1000000000000 & sleep 1" \
+		'rmmod shmbuf_producer || exit; ! test -e /dev/shmbuf-sample || exit' \
+		'wait $!; test $? = 1' || return
+	grep -q 'shmbuf-consumer: the producer has gone' "$console"
+	grep '1000000 records, none lost, none torn' "$console"
+}
+
+# A driver with a device node of its own.
+frames() {
+	count_tap run_script frames "insmod $kernel/samples/shmbuf/shmbuf-frames.ko || exit" "python3 $top/guest/frames.py"
+}
+
+# What mm wants of such mappings.
+pfnmap() { count_tap run_program pfnmap /pfnmap -- /dev/shmbuf-ivshmem0; }
+
 targets=(uml uml-kasan x86_64)
 need_targets "${targets[@]}"
 lock_cache
@@ -47,6 +66,7 @@ trap 'rm -rf "$work"' EXIT
 check sync "patches/ and the folders agree" "$top/scripts/check-sync.sh" || true
 get_source
 . "$top/scripts/target.sh"
+. "$top/scripts/guests.sh"
 check am "apply the series with git am" apply_series "$linux" || finish
 for patch in $(numbered_patches); do
 	check "checkpatch-$(basename "$patch" .patch | cut -c1-4)" "checkpatch --strict $(basename "$patch")" checkpatch_one "$patch" || true
@@ -61,6 +81,13 @@ done
 use_target uml
 check unprivileged "selftests without root" without_root || true
 check nodevice "selftests without the device" without_device || true
+check sample "sample: a driver, a program, a million records" sample || true
+check frames "sample: a driver with a node of its own" frames || true
+use_target x86_64
+check pfnmap "mm's selftest pfnmap on a region" pfnmap || true
+check exchange "two guests exchange data" count_peers exchange || true
+check doorbell "two guests ring each other's doorbell" count_peers doorbell || true
+check unplug "a guest's memory is unplugged" count_peers unplug || true
 check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "${consoles[@]}" || true
 print_table
 finish

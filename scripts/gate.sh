@@ -35,7 +35,8 @@ test_module() {
 	use_target uml
 	build_programs
 	kernel=$build/gate-m
-	run_script module 'set -e' "insmod $ko/shmbuf.ko" \
+	run_script module 'set -e' \
+		"insmod $ko/shmbuf.ko buffers=good:64K,bad" '! ls /dev/shmbuf-* || exit 1' \
 		"$programs/kselftest/shmbuf/shmbuf_test" "python3 $top/guest/module.py" "insmod $ko/shmbuf.ko" \
 		"python3 $top/guest/module.py"
 	! grep -q '^not ok' "$console"

@@ -7,6 +7,9 @@ jobs=$(nproc)
 
 export PATH=/usr/lib/ccache:$PATH CCACHE_DIR=$cache/ccache CCACHE_MAXSIZE=8G
 
+# Of a machine with the driver for it; tests have others.
+devices=(-object memory-backend-ram,id=shared,size=64M,share=on -device ivshmem-plain,memdev=shared)
+
 # use_target NAME: what the functions below work on.
 use_target() {
 	local row
@@ -31,9 +34,10 @@ build_kernel() {
 	for fragment in ${configs//,/ }; do
 		options+=(--kunitconfig="$top/kunit/$fragment.config")
 	done
+	case ,$configs, in *,bench,*) ;; *) options+=(--kunitconfig=drivers/misc/shmbuf/tests) ;; esac
 	case ,$configs, in *,gcov,*) profile_driver ;; esac
 	kunit_py build --arch="$arch" ${cross:+--cross_compile="$cross"} --build_dir="$kernel" \
-		--jobs="$jobs" --kunitconfig=drivers/misc/shmbuf/tests "${options[@]}"
+		--jobs="$jobs" "${options[@]}"
 }
 
 # After an edit of the driver only: without what kunit.py makes besides.
@@ -65,8 +69,8 @@ build_programs() {
 	local headers=$programs options=() program
 	if [ "$arch" = um ]; then
 		make -C "$linux" -s O="$headers" headers
-		for program in init demo; do
-			gcc -O2 -Wall -Werror -isystem "$headers/usr/include" -o "$programs/$program" "$top/guest/$program.c"
+		for program in guest/init guest/demo samples/shmbuf/shmbuf-consumer; do
+			gcc -O2 -Wall -Werror -isystem "$headers/usr/include" -o "$programs/${program##*/}" "$top/$program.c"
 		done
 	else
 		headers=$kernel
@@ -80,8 +84,30 @@ build_programs() {
 	case ,$configs, in *,compat,*)
 		build_selftests "$programs/kselftest32" "${options[@]}" ARCH=i386 CROSS_COMPILE=i686-linux-gnu- ;;
 	esac
-	[ "$arch" = um ] ||
-		(cd "$programs" && find . | cpio -o -H newc --quiet | gzip -1) >"$kernel/initramfs"
+	case ,$configs, in *,ivshmem,*)
+		local tests=$linux/tools/testing/selftests
+		"${cross}gcc" -O2 -static -D_GNU_SOURCE= -isystem "$headers/usr/include" -I "$tests" \
+			-o "$programs/pfnmap" "$tests"/mm/{pfnmap,vm_util}.c
+		"${cross}gcc" -O2 -Wall -Werror -static -isystem "$headers/usr/include" -o "$programs/peer" "$top/guest/peer.c" ;;
+	esac
+	[ "$arch" = um ] || pack_initramfs
+}
+
+pack_initramfs() {
+	(cd "$programs" && find . | cpio -o -H newc --quiet | gzip -1) >"$kernel/initramfs"
+}
+
+# PID 1 and the measuring program alone.
+build_bench() {
+	local headers=$programs options=() program
+	[ "$arch" = um ] || options=(-static) headers=$kernel
+	mkdir -p "$programs"/{dev,proc,sys}
+	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$headers" headers
+	for program in guest/init bench/bench; do
+		"${cross}gcc" -O2 -Wall -Werror "${options[@]}" -isystem "$headers/usr/include" \
+			-o "$programs/${program#*/}" "$top/$program.c"
+	done
+	[ "$arch" = um ] || pack_initramfs
 }
 
 # What no kernel may print, whatever the tests in it said.
@@ -125,8 +151,11 @@ boot_uml() {
 # Not with KVM, which is not everywhere, and where it is need not work. The 32-bit
 # processor that QEMU would take has no NX bit and no page attribute table.
 boot_qemu() {
+	local hardware=(-m 2048 -smp 2)
+	case ,$configs, in *,bench,*) hardware=(-m 3072 -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm) ;; esac
+	case ,$configs, in *,ivshmem,*) hardware+=("${devices[@]}") ;; esac
 	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-2400}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
-		-accel tcg -m 2048 -smp 2 $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
+		-accel tcg "${hardware[@]}" $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
 		-append "${machine[1]} panic=-1 GUEST_RESTART=1 $*"
 }
 
@@ -145,6 +174,7 @@ guest_folder() { [ "$arch" != um ] || say "$programs"; }
 
 run_selftests() {		# word...
 	local tests=$(guest_folder)/kselftest status=0
+	set -- shmbuf.buffers=selftest:64K SHMBUF_IVSHMEM_TEST=1 "$@"
 	case ,$configs, in *,compat,*) tests+=:/kselftest32 ;; esac
 	boot selftests kunit.enable=0 GUEST_TESTS="$tests" "$@" || status=1
 	! grep -E '^guest: after .* -1 (buffers|KiB charged)' "$console" || { say "the guest cannot tell what is left"; status=1; }

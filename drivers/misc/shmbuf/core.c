@@ -12,9 +12,11 @@
  */
 
 #include <kunit/visibility.h>
+#include <linux/array_size.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/device.h>
+#include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
@@ -29,7 +31,6 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
-#include <linux/sprintf.h>
 #include <linux/string.h>
 #include <linux/user_namespace.h>
 
@@ -181,6 +182,13 @@ struct super_block *shmbuf_sb(void)
 	return shmbuf_mnt->mnt_sb;
 }
 
+static const char *const cache_names[] = {
+	[SHMBUF_CACHE_CACHED]		= "cached",
+	[SHMBUF_CACHE_WRITE_COMBINE]	= "write-combine",
+	[SHMBUF_CACHE_UNCACHED]		= "uncached",
+	[SHMBUF_CACHE_DEVICE]		= "device",
+};
+
 /**
  * shmbuf_cache_name() - a cache attribute for people to read
  * @cache: SHMBUF_CACHE_*
@@ -190,14 +198,19 @@ struct super_block *shmbuf_sb(void)
  */
 const char *shmbuf_cache_name(u32 cache)
 {
-	static const char *const names[] = {
-		[SHMBUF_CACHE_CACHED]		= "cached",
-		[SHMBUF_CACHE_WRITE_COMBINE]	= "write-combine",
-		[SHMBUF_CACHE_UNCACHED]		= "uncached",
-		[SHMBUF_CACHE_DEVICE]		= "device",
-	};
+	return cache_names[cache];
+}
 
-	return names[cache];
+/**
+ * shmbuf_find_cache() - the cache attribute with a name
+ * @name: as shmbuf_cache_name() has it
+ *
+ * Context: Any.
+ * Return: SHMBUF_CACHE_*, or a negative errno.
+ */
+int shmbuf_find_cache(const char *name)
+{
+	return match_string(cache_names, ARRAY_SIZE(cache_names), name);
 }
 
 /**
@@ -218,6 +231,9 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	struct inode *inode;
 	int err;
 
+	/* A driver was earlier, or shmbuf could not be. */
+	if (!shmbuf_cache)
+		return ERR_PTR(-ENODEV);
 	/* More than there is at all: do not even try. */
 	if (ops->alloc && size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
@@ -239,6 +255,7 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	buf->cache = args->cache;
 	buf->capabilities = ops->capabilities;
 	buf->map_unit = PAGE_SIZE;
+	buf->dma = DMA_MAPPING_ERROR;
 	if (ops->of_device)
 		buf->dev = get_device(dev);
 	strscpy_pad(buf->name, args->name, sizeof(buf->name));
@@ -257,8 +274,26 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 }
 
 /**
- * shmbuf_put() - give back the reference that shmbuf_alloc() returned
+ * shmbuf_get() - take another reference to a buffer
+ * @buf: the buffer, to which the caller has a reference
+ *
+ * Context: Process context, may sleep.
+ * Return: the buffer, to be given back with shmbuf_put().
+ */
+struct shmbuf *shmbuf_get(struct shmbuf *buf)
+{
+	ihold(&buf->inode);
+	/* Cannot fail: the caller's reference comes with a pin. */
+	shmbuf_pin_mount();
+	return buf;
+}
+
+/**
+ * shmbuf_put() - give back a reference to a buffer
  * @buf: the buffer; it lives on while a file or a mapping of it does
+ *
+ * What the buffer was made of is freed with it, but see shmbuf_revoke() for the
+ * memory of a device.
  *
  * Context: Process context, may sleep.
  */
@@ -267,7 +302,35 @@ void shmbuf_put(struct shmbuf *buf)
 	iput(&buf->inode);
 	shmbuf_unpin_mount();
 }
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_put);
+EXPORT_SYMBOL_GPL(shmbuf_put);
+
+/**
+ * shmbuf_size() - the size of a buffer
+ * @buf: the buffer
+ *
+ * Context: Any.
+ * Return: its size in bytes, whole pages; also when it is revoked.
+ */
+size_t shmbuf_size(const struct shmbuf *buf)
+{
+	return buf->size;
+}
+EXPORT_SYMBOL_GPL(shmbuf_size);
+
+/**
+ * shmbuf_dma_addr() - the address of a buffer for its device
+ * @buf: the buffer
+ *
+ * Context: Any.
+ * Return: the address of its first byte, for the device that it was made for,
+ *	until the buffer is revoked; DMA_MAPPING_ERROR when it is not the memory
+ *	of the DMA API.
+ */
+dma_addr_t shmbuf_dma_addr(const struct shmbuf *buf)
+{
+	return buf->dma;
+}
+EXPORT_SYMBOL_GPL(shmbuf_dma_addr);
 
 /**
  * shmbuf_check_access() - may the current process get at the memory?
@@ -315,7 +378,7 @@ void *shmbuf_vmap(struct shmbuf *buf)
 		buf->ops->vmap(buf);
 	return buf->vaddr;
 }
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_vmap);
+EXPORT_SYMBOL_GPL(shmbuf_vmap);
 
 /**
  * shmbuf_set_pfns() - tell what page frame numbers a contiguous buffer has
@@ -345,7 +408,7 @@ void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn)
 struct file *shmbuf_alloc_file(struct shmbuf *buf,
 			       const struct file_operations *fops)
 {
-	char name[sizeof("shmbuf:") + SHMBUF_NAME_LEN];
+	char name[sizeof("shmbuf:") + SHMBUF_NAME_LEN] = "shmbuf:";
 	struct file *file;
 	int err;
 
@@ -356,7 +419,7 @@ struct file *shmbuf_alloc_file(struct shmbuf *buf,
 	if (err)
 		goto put_fops;
 
-	snprintf(name, sizeof(name), "shmbuf:%s", buf->name);
+	strscpy(name + strlen(name), buf->name, SHMBUF_NAME_LEN);
 	buf->inode.i_fop = fops;
 	ihold(&buf->inode);
 	file = alloc_file_pseudo(&buf->inode, shmbuf_mnt, name, O_RDWR, fops);
@@ -396,4 +459,5 @@ void shmbuf_core_exit(void)
 	/* Inodes are freed after a grace period. */
 	rcu_barrier();
 	kmem_cache_destroy(shmbuf_cache);
+	shmbuf_cache = NULL;
 }

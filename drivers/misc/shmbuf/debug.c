@@ -65,7 +65,7 @@ static struct inode *find_buffer(struct super_block *sb, u64 ino)
 	guard(spinlock)(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		buf = container_of(inode, struct shmbuf, inode);
-		if (inode->i_ino == ino && buf->ops && buf->ops->alloc)
+		if (inode->i_ino == ino && buf->ops && READ_ONCE(buf->by_program))
 			return igrab(inode);
 	}
 	return NULL;

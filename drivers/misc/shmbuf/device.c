@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
+#include "geometry.h"
 #include "shmbuf.h"
 
 /**
@@ -104,20 +105,25 @@ ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
  * shmbuf_sync() - hand a range of a buffer over, to the CPU or to the device
  * @buf: the buffer
  * @offset: where the range begins, in bytes
- * @len: its length in bytes; it has been checked to be inside the buffer
+ * @len: its length in bytes
  * @dir: in which direction data go, seen from the device
  * @end: to the device, after the CPU; else to the CPU, before it
  *
  * Where the backing, or the machine, has no need of it, this does nothing.
  *
  * Context: Process context, may sleep.
- * Return: 0, or -ENODEV when the buffer is revoked.
+ * Return: 0, -EINVAL when the range is not inside the buffer, -ENODEV when the
+ *	buffer is revoked.
  */
-int shmbuf_sync(struct shmbuf *buf, size_t offset, size_t len,
+int shmbuf_sync(struct shmbuf *buf, u64 offset, u64 len,
 		enum dma_data_direction dir, bool end)
 {
-	int err = -ENODEV;
+	int err;
 
+	err = shmbuf_check_range(buf->size, offset, len);
+	if (err)
+		return err;
+	err = -ENODEV;
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
 	if (!buf->revoked) {
 		err = 0;
@@ -127,4 +133,19 @@ int shmbuf_sync(struct shmbuf *buf, size_t offset, size_t len,
 	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
 	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_sync);
+EXPORT_SYMBOL_GPL(shmbuf_sync);
+
+/**
+ * shmbuf_signal_device() - tell the device of a buffer about a signal
+ * @buf: the buffer, which has a device that wants to know
+ *
+ * Context: Process context, may sleep.
+ */
+void shmbuf_signal_device(struct shmbuf *buf)
+{
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (!buf->revoked)
+		buf->signal_device(buf->signal_data);
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_signal_device);

@@ -9,8 +9,10 @@
 #include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/export.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/nospec.h>
 #include <linux/seq_file.h>
@@ -35,7 +37,11 @@ static int shmbuf_open(struct inode *inode, struct file *file)
 
 static int shmbuf_release(struct inode *inode, struct file *file)
 {
-	shmbuf_unpin_mount();
+	/* That of a named node has another inode. */
+	if (inode != file->f_mapping->host)
+		shmbuf_detach(file);
+	else
+		shmbuf_unpin_mount();
 	return 0;
 }
 
@@ -185,9 +191,6 @@ static long shmbuf_ioctl_sync(struct file *file, void __user *uarg,
 	}
 	if (arg.phase > SHMBUF_SYNC_END)
 		return -EINVAL;
-	err = shmbuf_check_range(buf->size, arg.offset, arg.length);
-	if (err)
-		return err;
 	return shmbuf_sync(buf, arg.offset, arg.length, dir,
 			   arg.phase == SHMBUF_SYNC_END);
 }
@@ -209,11 +212,21 @@ static long shmbuf_ioctl_notify(struct file *file, unsigned int nr,
 		return err;
 	if (arg.flags || arg.reserved)
 		return -EINVAL;
+	/* To others it is a store to the device, with all that it takes. */
+	if (nr == _IOC_NR(SHMBUF_IOC_SIGNAL) && buf->signal_device) {
+		err = shmbuf_check_access(file);
+		if (err)
+			return err;
+		if (!(file->f_mode & FMODE_WRITE))
+			return -EPERM;
+	}
 	arg.count = 0;
 	if (nr == _IOC_NR(SHMBUF_IOC_SIGNAL))
 		arg.sequence = shmbuf_signal(buf);
 	else
 		arg.sequence = shmbuf_ack(buf, file, &arg.count);
+	if (nr == _IOC_NR(SHMBUF_IOC_SIGNAL) && buf->signal_device)
+		shmbuf_signal_device(buf);
 	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
 }
 
@@ -287,6 +300,87 @@ struct file *shmbuf_open_file(struct shmbuf *buf)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
 
+/**
+ * shmbuf_get_fd() - open a buffer for the current process
+ * @buf: the buffer
+ *
+ * Context: Process context, may sleep.
+ * Return: a file descriptor as SHMBUF_IOC_CREATE returns it, read-write and
+ *	close-on-exec, for the process to close; or -ENODEV when the buffer is
+ *	revoked, -EMFILE, -ENFILE, -ENOMEM.
+ */
+int shmbuf_get_fd(struct shmbuf *buf)
+{
+	if (shmbuf_revoked(buf))
+		return -ENODEV;
+	return FD_ADD(O_CLOEXEC, shmbuf_open_file(buf));
+}
+EXPORT_SYMBOL_GPL(shmbuf_get_fd);
+
+/**
+ * shmbuf_attach() - make a file of another driver a file of a buffer
+ * @buf: the buffer
+ * @file: a file that is being opened, of a character device
+ *
+ * For the ->open() of a driver with a device node of its own. Its file_operations
+ * then have shmbuf_mmap_prepare() as ->mmap_prepare(), shmbuf_detach() in
+ * ->release(), and thp_get_unmapped_area() as ->get_unmapped_area(), without which
+ * little is mapped in huge entries. All else is up to the driver.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, after which the file holds a reference to the buffer; or -ENODEV
+ *	when it is revoked.
+ */
+int shmbuf_attach(struct shmbuf *buf, struct file *file)
+{
+	if (shmbuf_revoked(buf))
+		return -ENODEV;
+	file->f_mapping = shmbuf_get(buf)->inode.i_mapping;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(shmbuf_attach);
+
+/**
+ * shmbuf_detach() - undo shmbuf_attach()
+ * @file: the file, which is being released, or whose ->open() fails after all
+ *
+ * Context: Process context, may sleep.
+ */
+void shmbuf_detach(struct file *file)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+
+	file->f_mapping = file_inode(file)->i_mapping;
+	shmbuf_put(buf);
+}
+EXPORT_SYMBOL_GPL(shmbuf_detach);
+
+/**
+ * shmbuf_open_named() - open a buffer by its device node
+ * @buf: the buffer
+ * @file: the file, which becomes like the one of SHMBUF_IOC_CREATE
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENODEV.
+ */
+int shmbuf_open_named(struct shmbuf *buf, struct file *file)
+{
+	const struct file_operations *fops;
+	int err;
+
+	err = shmbuf_attach(buf, file);
+	if (err)
+		return err;
+	fops = fops_get(&shmbuf_file_ops);
+	if (!fops) {
+		shmbuf_detach(file);
+		return -ENODEV;
+	}
+	replace_fops(file, fops);
+	shmbuf_watch(buf, file);
+	return 0;
+}
+
 static const struct shmbuf_backing *const shmbuf_backings[] = {
 	[SHMBUF_BACKING_PAGES]	= &shmbuf_pages,
 	[SHMBUF_BACKING_CONTIG]	= &shmbuf_contig,
@@ -344,6 +438,49 @@ static int shmbuf_check_create(const struct shmbuf_create *args,
 }
 
 /**
+ * shmbuf_find_backing() - the backing with a name
+ * @name: as it is in fdinfo
+ *
+ * Context: Any.
+ * Return: SHMBUF_BACKING_*, or -EINVAL.
+ */
+int shmbuf_find_backing(const char *name)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(shmbuf_backings); i++) {
+		if (shmbuf_backings[i] && !strcmp(shmbuf_backings[i]->name, name))
+			return i;
+	}
+	return -EINVAL;
+}
+
+/**
+ * shmbuf_create() - make a buffer
+ * @args: as for SHMBUF_IOC_CREATE; @args->fd is ignored
+ * @dev: whose memory it is to be, for a backing of that kind, else ignored
+ *
+ * Context: Process context, may sleep. Charges the memory to the current process.
+ * Return: the buffer, to be given back with shmbuf_put(), or an ERR_PTR() with
+ *	the errno of SHMBUF_IOC_CREATE.
+ */
+struct shmbuf *shmbuf_create(const struct shmbuf_create *args,
+			     struct device *dev)
+{
+	const struct shmbuf_backing *ops = find_backing(args->backing);
+	size_t size;
+	int err;
+
+	err = shmbuf_round_size(args->size, &size);
+	if (!err)
+		err = shmbuf_check_create(args, ops);
+	if (err)
+		return ERR_PTR(err);
+	return shmbuf_alloc(ops, size, args, dev);
+}
+EXPORT_SYMBOL_GPL(shmbuf_create);
+
+/**
  * shmbuf_create_file() - make a buffer and its file
  * @args: as userspace gave it; on success @args->size is the rounded size
  * @dev: whose memory it is to be, for a backing of that kind, or NULL
@@ -354,25 +491,16 @@ static int shmbuf_check_create(const struct shmbuf_create *args,
  */
 struct file *shmbuf_create_file(struct shmbuf_create *args, struct device *dev)
 {
-	const struct shmbuf_backing *ops = find_backing(args->backing);
-	struct shmbuf *buf;
+	struct shmbuf *buf = shmbuf_create(args, dev);
 	struct file *file;
-	size_t size;
-	int err;
 
-	err = shmbuf_round_size(args->size, &size);
-	if (!err)
-		err = shmbuf_check_create(args, ops);
-	if (err)
-		return ERR_PTR(err);
-
-	buf = shmbuf_alloc(ops, size, args, dev);
 	if (IS_ERR(buf))
 		return ERR_CAST(buf);
+	WRITE_ONCE(buf->by_program, true);
 	file = shmbuf_open_file(buf);
-	shmbuf_put(buf);
 	if (!IS_ERR(file))
-		args->size = size;
+		args->size = buf->size;
+	shmbuf_put(buf);
 	return file;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_create_file);

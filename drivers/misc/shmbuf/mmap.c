@@ -152,6 +152,31 @@ static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 }
 
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+static void map_pfns_ahead(struct vm_fault *vmf)
+{
+	unsigned long address = vmf->address & PMD_MASK, pfn;
+	struct vm_area_struct *vma = vmf->vma;
+	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
+	pmd_t *pmd = vmf->pmd;
+
+	while ((address += PMD_SIZE) % SHMBUF_FAULT_AROUND) {
+		struct vm_fault next = {
+			.vma		= vma,
+			.address	= address,
+			.pmd		= ++pmd,
+		};
+
+		if (!thp_vma_suitable_order(vma, address, PMD_ORDER) ||
+		    shmbuf_pgoff_to_pfn(buf->pfn, buf->size,
+					linear_page_index(vma, address),
+					PMD_ORDER, &pfn))
+			return;
+		if (pmd_none(pmdp_get_lockless(pmd)))
+			vmf_insert_pfn_pmd(&next, pfn,
+					   vmf->flags & FAULT_FLAG_WRITE);
+	}
+}
+
 static vm_fault_t shmbuf_pfn_huge_fault(struct vm_fault *vmf,
 					unsigned int order)
 {
@@ -172,6 +197,8 @@ static vm_fault_t shmbuf_pfn_huge_fault(struct vm_fault *vmf,
 	else if (!shmbuf_has_page_table(vmf))
 		ret = vmf_insert_pfn_pmd(vmf, pfn,
 					 vmf->flags & FAULT_FLAG_WRITE);
+	if (ret == VM_FAULT_NOPAGE)
+		map_pfns_ahead(vmf);
 	filemap_invalidate_unlock(buf->inode.i_mapping);
 	trace_shmbuf_fault(buf, vmf, order, ret);
 	return ret;
@@ -297,7 +324,8 @@ static void prepare_at_once(struct vm_area_desc *desc)
 }
 
 /**
- * shmbuf_mmap_prepare() - ->mmap_prepare() of every file of a buffer
+ * shmbuf_mmap_prepare() - ->mmap_prepare() of every file of a buffer, also of a
+ *	driver that has shmbuf_attach() in its ->open()
  * @desc: the mapping that userspace asks for
  *
  * Any window inside the buffer can be mapped, shared and not executable.
@@ -349,4 +377,4 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 	}
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_mmap_prepare);
+EXPORT_SYMBOL_GPL(shmbuf_mmap_prepare);

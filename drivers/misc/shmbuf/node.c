@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/stddef.h>
 #include <linux/uaccess.h>
 
@@ -82,6 +83,10 @@ static struct miscdevice shmbuf_node = {
 	.mode	= 0600,
 };
 
+static char *buffers;
+module_param(buffers, charp, 0444);
+MODULE_PARM_DESC(buffers, "Buffers to publish as /dev/shmbuf-NAME: NAME:SIZE[:BACKING[:CACHE]],...");
+
 static int __init shmbuf_init(void)
 {
 	int err;
@@ -103,6 +108,8 @@ static int __init shmbuf_init(void)
 	if (err)
 		pr_debug("shmbuf: no memory for DMA: %d\n", err);
 	shmbuf_debug_init();
+	/* Without them there is still /dev/shmbuf, and a message. */
+	shmbuf_publish_list(buffers, shmbuf_node.this_device, &buffers);
 	return 0;
 }
 

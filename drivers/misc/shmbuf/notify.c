@@ -62,7 +62,7 @@ u64 shmbuf_signal(struct shmbuf *buf)
 	wake_up_poll(&buf->wait, EPOLLIN | EPOLLRDNORM);
 	return sequence;
 }
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_signal);
+EXPORT_SYMBOL_GPL(shmbuf_signal);
 
 /**
  * shmbuf_ack() - take note of all signals so far

@@ -67,18 +67,25 @@ struct folio *shmbuf_alloc_folio(unsigned int order, int numa_node)
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_alloc_folio);
 
 /*
- * Gives the caller's reference to the page cache. Single folios would also stay
- * in a per-CPU batch of the LRU for a while, with a reference that cannot be
- * told from somebody's who writes to the page, see shmbuf_pages_in_use().
- * Releasing a batch of our own empties those of this CPU.
+ * Single folios would stay in a per-CPU batch of the LRU for a while, with a
+ * reference that cannot be told from somebody's who writes to the page, see
+ * shmbuf_pages_in_use(). Releasing a batch of our own empties those of this CPU.
  */
+static noinline_for_stack void put_single_folio(struct folio *folio)
+{
+	struct folio_batch batch;
+
+	folio_batch_init(&batch);
+	folio_batch_add(&batch, folio);
+	folio_batch_release(&batch);
+}
+
+/* Gives the caller's reference to the page cache. */
 static int add_folio(struct address_space *mapping, struct folio *folio,
-		     pgoff_t index, struct folio_batch *batch)
+		     pgoff_t index)
 {
 	int err;
 
-	folio_batch_init(batch);
-	folio_batch_add(batch, folio);
 	migrate_disable();
 	err = filemap_add_folio(mapping, folio, index, SHMBUF_PAGES_GFP);
 	if (!err) {
@@ -86,7 +93,10 @@ static int add_folio(struct address_space *mapping, struct folio *folio,
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
 	}
-	folio_batch_release(batch);
+	if (folio_test_large(folio))
+		folio_put(folio);
+	else
+		put_single_folio(folio);
 	migrate_enable();
 	return err;
 }
@@ -95,14 +105,10 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 {
 	struct address_space *mapping = buf->inode.i_mapping;
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
-	struct folio_batch *batch __free(kfree) = NULL;
 	unsigned int order, limit;
 	struct folio *folio;
 	int err;
 
-	batch = kmalloc_obj(*batch);
-	if (!batch)
-		return -ENOMEM;
 	mapping->a_ops = &shmbuf_pages_aops;
 	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
 	mapping_set_unevictable(mapping);
@@ -123,7 +129,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 		}
 		if (order == PMD_ORDER)
 			buf->map_unit = PMD_SIZE;
-		err = add_folio(mapping, folio, index, batch);
+		err = add_folio(mapping, folio, index);
 		if (err)
 			return err;
 		index += 1UL << order;
@@ -288,18 +294,14 @@ static void shmbuf_pages_fence(struct shmbuf *buf)
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-/*
- * filemap_fault() would map the folio as a whole too, but only after it has
- * zeroed a page table that a huge entry never uses.
- */
-vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
+static vm_fault_t map_huge_folio(struct vm_fault *vmf)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	vm_fault_t ret = VM_FAULT_FALLBACK;
 	struct folio *folio;
 
-	if (order != PMD_ORDER ||
-	    !thp_vma_suitable_order(vmf->vma, vmf->address & PMD_MASK, order))
+	if (!thp_vma_suitable_order(vmf->vma, vmf->address & PMD_MASK,
+				    PMD_ORDER))
 		return VM_FAULT_FALLBACK;
 	folio = filemap_get_folio(mapping, vmf->pgoff);
 	if (IS_ERR(folio))
@@ -317,7 +319,45 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 					   vmf->flags & FAULT_FLAG_WRITE);
 	folio_unlock(folio);
 	folio_put(folio);
-	trace_shmbuf_fault(shmbuf_of_file(vmf->vma->vm_file), vmf, order, ret);
+	return ret;
+}
+
+static void map_folios_ahead(struct vm_fault *vmf)
+{
+	unsigned long address = vmf->address & PMD_MASK;
+	pmd_t *pmd = vmf->pmd;
+
+	while ((address += PMD_SIZE) % SHMBUF_FAULT_AROUND) {
+		struct vm_fault next = {
+			.vma		= vmf->vma,
+			.address	= address,
+			.pgoff		= linear_page_index(vmf->vma, address),
+			.flags		= vmf->flags,
+			.pmd		= ++pmd,
+		};
+
+		if (pmd_none(pmdp_get_lockless(pmd)) &&
+		    map_huge_folio(&next) != VM_FAULT_NOPAGE)
+			return;
+	}
+}
+
+/*
+ * filemap_fault() would map the folio as a whole too, but only after it has
+ * zeroed a page table that a huge entry never uses.
+ */
+vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	vm_fault_t ret;
+
+	if (order != PMD_ORDER)
+		return VM_FAULT_FALLBACK;
+	ret = map_huge_folio(vmf);
+	if (ret == VM_FAULT_NOPAGE)
+		map_folios_ahead(vmf);
+	if (ret != VM_FAULT_FALLBACK)
+		trace_shmbuf_fault(shmbuf_of_file(vmf->vma->vm_file), vmf,
+				   order, ret);
 	return ret;
 }
 #endif

@@ -30,7 +30,9 @@ VISIBLE_IF_KUNIT int shmbuf_map_region(struct shmbuf *buf)
 
 	switch (buf->cache) {
 	case SHMBUF_CACHE_CACHED:
-		buf->vaddr = memremap(start, buf->size, MEMREMAP_WB);
+		/* In a guest with encrypted memory, as processes see it. */
+		buf->vaddr = memremap(start, buf->size, MEMREMAP_WB |
+				      (buf->is_ram ? 0 : MEMREMAP_DEC));
 		break;
 	case SHMBUF_CACHE_WRITE_COMBINE:
 		buf->vaddr = memremap(start, buf->size, MEMREMAP_WC);
@@ -107,6 +109,8 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 		return buf;
 	buf->privileged = region->privileged;
 	buf->is_ram = is_ram(region);
+	buf->signal_device = region->signal;
+	buf->signal_data = region->data;
 	shmbuf_set_pfns(buf, pfn);
 	err = shmbuf_map_region(buf);
 	if (err) {
@@ -115,4 +119,4 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 	}
 	return buf;
 }
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_wrap_region);
+EXPORT_SYMBOL_GPL(shmbuf_wrap_region);

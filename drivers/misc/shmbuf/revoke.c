@@ -63,4 +63,4 @@ void shmbuf_revoke(struct shmbuf *buf)
 	filemap_invalidate_unlock(mapping);
 	wake_up_poll(&buf->wait, EPOLLHUP);
 }
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_revoke);
+EXPORT_SYMBOL_GPL(shmbuf_revoke);

@@ -2,25 +2,23 @@
 /*
  * Internals of the shmbuf driver. The layers, each of which may call those above
  * it in this list only: geometry, core, device, the backings, seal, notify,
- * revoke, mmap, debug, file, node.
+ * revoke, mmap, debug, file, publish, node.
  */
 #ifndef _SHMBUF_H
 #define _SHMBUF_H
 
 #include <linux/bits.h>
-#include <linux/dma-direction.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/shmbuf.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
-#include <uapi/linux/shmbuf.h>
 
 struct device;
-struct shmbuf;
 struct user_struct;
-struct vm_area_desc;
 
 /* How userspace maps a backing. */
 enum shmbuf_mapping {
@@ -87,13 +85,16 @@ struct shmbuf_backing {
  * @capabilities: SHMBUF_CAP_* that do not change
  * @name: for humans, NUL-terminated and padded with NUL
  * @dev: whose memory it is, with @of_device
- * @dma: its address for @dev
+ * @dma: its address for @dev, or DMA_MAPPING_ERROR
  * @user: who is charged for the memory (RLIMIT_MEMLOCK), or NULL
  * @map_unit: bytes of the largest unit that a page table entry may map, as the
  *	memory was when it was got
  * @pfn: page frame number of the first page, with SHMBUF_MAP_PFNS
  * @privileged: only for processes with CAP_SYS_RAWIO
  * @is_ram: a region that is memory of the kernel
+ * @by_program: a program made it, not a driver
+ * @signal_device: passes a signal on to the device, or NULL
+ * @signal_data: for @signal_device
  * @vaddr: kernel address of the whole buffer; NULL until it is asked for, see
  *	shmbuf_vmap()
  * @iomem: the same where it is I/O memory, which has no @vaddr
@@ -129,6 +130,9 @@ struct shmbuf {
 	unsigned long pfn;
 	bool privileged;
 	bool is_ram;
+	bool by_program;
+	void (*signal_device)(void *data);
+	void *signal_data;
 	void *vaddr;
 	void __iomem *iomem;
 	struct mutex mutex;	/* setting vaddr, adding seals, revoking */
@@ -165,20 +169,20 @@ void shmbuf_core_exit(void);
 struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 			    const struct shmbuf_create *args,
 			    struct device *dev);
-void shmbuf_put(struct shmbuf *buf);
 void shmbuf_free_memory(struct shmbuf *buf);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern int shmbuf_mnt_count;
 #endif
+struct shmbuf *shmbuf_get(struct shmbuf *buf);
 int shmbuf_pin_mount(void);
 void shmbuf_unpin_mount(void);
 struct super_block *shmbuf_sb(void);
 const char *shmbuf_cache_name(u32 cache);
+int shmbuf_find_cache(const char *name);
 struct file *shmbuf_alloc_file(struct shmbuf *buf,
 			       const struct file_operations *fops);
 
 int shmbuf_check_access(const struct file *file);
-void *shmbuf_vmap(struct shmbuf *buf);
 void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn);
 
 /* To fail is better than to kill somebody to get the memory. */
@@ -189,8 +193,6 @@ void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn);
 bool shmbuf_can_dma(struct device *dev, int numa_node);
 ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
 			   struct iov_iter *iter);
-int shmbuf_sync(struct shmbuf *buf, size_t offset, size_t len,
-		enum dma_data_direction dir, bool end);
 
 /*
  * Somebody who may not use huge pages (PR_SET_THP_DISABLE) can have filled the
@@ -203,11 +205,20 @@ static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 	return !pmd_none(pmd) && !pmd_trans_huge(pmd);
 }
 
+/*
+ * The entries after the one of a huge fault are filled with it, up to the next
+ * multiple of this in addresses: the memory is there, and a fault costs much more
+ * than an entry. They are all in one page of entries.
+ */
+#define SHMBUF_FAULT_AROUND	SZ_16M
+
 /* And somebody who may can have filled what a fault for a page is about. */
 static inline bool shmbuf_has_huge_entry(const struct vm_fault *vmf)
 {
 	return pmd_trans_huge(pmdp_get_lockless(vmf->pmd));
 }
+
+void shmbuf_signal_device(struct shmbuf *buf);
 
 /* pages.c */
 extern const struct shmbuf_backing shmbuf_pages;
@@ -233,26 +244,7 @@ void shmbuf_stream_sync(struct shmbuf *buf, size_t offset, size_t len,
 			enum dma_data_direction dir, bool end);
 #endif
 
-/**
- * struct shmbuf_region - a physical range of a device, or of reserved memory
- * @start: physical address of the first byte, at the beginning of a page
- * @size: bytes, whole pages
- * @cache: SHMBUF_CACHE_*
- * @privileged: whoever maps, reads or writes it needs CAP_SYS_RAWIO
- * @dev: whose it is, or NULL
- * @name: of the buffer
- */
-struct shmbuf_region {
-	phys_addr_t start;
-	u64 size;
-	u32 cache;
-	bool privileged;
-	struct device *dev;
-	const char *name;
-};
-
 /* region.c */
-struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region);
 #if IS_ENABLED(CONFIG_KUNIT)
 int shmbuf_map_region(struct shmbuf *buf);
 #endif
@@ -264,15 +256,8 @@ void shmbuf_end_write(struct shmbuf *buf);
 
 /* notify.c */
 void shmbuf_watch(struct shmbuf *buf, struct file *file);
-u64 shmbuf_signal(struct shmbuf *buf);
 u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count);
 __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait);
-
-/* revoke.c */
-void shmbuf_revoke(struct shmbuf *buf);
-
-/* mmap.c */
-int shmbuf_mmap_prepare(struct vm_area_desc *desc);
 
 /* debug.c */
 #ifdef CONFIG_DEBUG_FS
@@ -286,6 +271,13 @@ static inline void shmbuf_debug_exit(void) { }
 /* file.c */
 struct file *shmbuf_create_file(struct shmbuf_create *args, struct device *dev);
 struct file *shmbuf_open_file(struct shmbuf *buf);
+int shmbuf_open_named(struct shmbuf *buf, struct file *file);
+int shmbuf_find_backing(const char *name);
+
+/* publish.c */
+int shmbuf_publish_list(const char *list, struct device *dev,
+			const void *owner);
+void shmbuf_unpublish_list(const void *owner);
 
 /* node.c */
 #if IS_ENABLED(CONFIG_KUNIT)

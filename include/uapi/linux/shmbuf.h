@@ -160,6 +160,8 @@ struct shmbuf_seal {
  *
  * Return: 0 on success, or -1 with errno set to one of
  * * ``EINVAL``: @flags or @reserved is not 0
+ * * ``EPERM``: SIGNAL of a buffer whose device is told about it, through a file
+ *   that is not open for writing, or without the capability that the buffer needs
  */
 struct shmbuf_notify {
 	__u64 sequence;

@@ -75,6 +75,17 @@ static unsigned int order_at(struct kunit *test, struct file *file,
 	return order;
 }
 
+static int refs_at(struct kunit *test, struct file *file, pgoff_t index)
+{
+	struct folio *folio = filemap_get_folio(file->f_mapping, index);
+	int refs;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	refs = folio_ref_count(folio);
+	folio_put(folio);
+	return refs;
+}
+
 static const u32 backings[] = {
 	SHMBUF_BACKING_PAGES, SHMBUF_BACKING_CONTIG, SHMBUF_BACKING_COHERENT,
 	SHMBUF_BACKING_STREAM
@@ -577,6 +588,7 @@ static void test_lost_page(struct kunit *test)
 	u8 *data = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	unsigned long addr;
 	loff_t pos;
+	int refs;
 	u8 byte;
 
 	KUNIT_ASSERT_NOT_NULL(test, data);
@@ -586,10 +598,13 @@ static void test_lost_page(struct kunit *test)
 	truncate_inode_pages_range(file->f_mapping, 2 * PAGE_SIZE,
 				   4 * PAGE_SIZE - 1);
 	KUNIT_ASSERT_TRUE(test, IS_ERR(filemap_get_folio(file->f_mapping, 2)));
+	refs = refs_at(test, file, 0);
 	pos = 2 * PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos), -EIO);
 	KUNIT_EXPECT_NULL(test, shmbuf_vmap(buf));
 	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), -EBUSY);
+	/* A kernel mapping that came to nothing kept nothing. */
+	KUNIT_EXPECT_EQ(test, refs_at(test, file, 0), refs);
 
 	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
 	KUNIT_EXPECT_EQ(test, byte, 0);
@@ -605,6 +620,8 @@ static void test_lost_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos),
 			PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, vm_munmap(addr, 4 * PAGE_SIZE), 0);
+	/* Nobody can tell who has it. */
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), -EBUSY);
 	/* And does not keep the rest from being revoked. */
 	shmbuf_revoke(buf);
 }

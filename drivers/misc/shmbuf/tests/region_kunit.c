@@ -282,6 +282,59 @@ static void test_revoke(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, t->buf->vaddr);
 }
 
+static void count_signal(void *data)
+{
+	++*(int *)data;
+}
+
+static long signal_through(struct file *file, unsigned long arg)
+{
+	return file->f_op->unlocked_ioctl(file, SHMBUF_IOC_SIGNAL, arg);
+}
+
+/* A program's signal is passed on, until there is no device to pass it to. */
+static void test_signal_device(struct kunit *test)
+{
+	struct region_test *t = test->priv;
+	struct shmbuf_region region = own_memory(t);
+	const struct cred *old;
+	unsigned long addr;
+	int count = 0;
+
+	region.signal = count_signal;
+	region.data = &count;
+	if (IS_ENABLED(CONFIG_UML))
+		kunit_activate_static_stub(test, shmbuf_map_region,
+					   map_own_memory);
+	wrap(test, &region);
+	/* The argument of the ioctl, all 0, is in the memory itself. */
+	addr = vm_mmap(t->file, 0, SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	memset(t->memory, 0, sizeof(struct shmbuf_notify));
+	KUNIT_EXPECT_EQ(test, signal_through(t->file, addr), 0);
+	KUNIT_EXPECT_EQ(test, count, 1);
+	KUNIT_EXPECT_EQ(test, t->buf->sequence, 1);
+
+	/* It takes what a store to the memory takes. */
+	memset(t->memory, 0, sizeof(struct shmbuf_notify));
+	t->file->f_mode &= ~FMODE_WRITE;
+	KUNIT_EXPECT_EQ(test, signal_through(t->file, addr), -EPERM);
+	t->file->f_mode |= FMODE_WRITE;
+	t->buf->privileged = true;
+	old = lower(test, CAP_SYS_RAWIO);
+	KUNIT_EXPECT_EQ(test, signal_through(t->file, addr), -EPERM);
+	put_cred(revert_creds(old));
+	KUNIT_EXPECT_EQ(test, count, 1);
+	KUNIT_EXPECT_EQ(test, t->buf->sequence, 1);
+	/* Which a driver's own is not: it comes from there. */
+	shmbuf_signal(t->buf);
+	KUNIT_EXPECT_EQ(test, count, 1);
+	forget_mapping(t);
+	shmbuf_revoke(t->buf);
+	shmbuf_signal_device(t->buf);
+	KUNIT_EXPECT_EQ(test, count, 1);
+}
+
 #if defined(CONFIG_INDIRECT_IOMEM) && defined(CONFIG_64BIT) && !defined(MODULE)
 /* A device whose registers are an array, where I/O memory is functions (UML). */
 static u8 registers[2 * PAGE_SIZE];
@@ -520,6 +573,7 @@ static struct kunit_case shmbuf_region_cases[] = {
 	KUNIT_CASE(test_opened_without_privilege),
 	KUNIT_CASE(test_debugger),
 	KUNIT_CASE(test_revoke),
+	KUNIT_CASE(test_signal_device),
 #if defined(CONFIG_INDIRECT_IOMEM) && defined(CONFIG_64BIT) && !defined(MODULE)
 	KUNIT_CASE_PARAM(test_registers, register_cache_gen_params),
 #endif

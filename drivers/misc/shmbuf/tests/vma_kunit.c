@@ -558,6 +558,33 @@ static void test_huge_entries(struct kunit *test)
 	expect_counts(test, 0, 0);
 }
 
+/* A fault fills the entries that follow, so that they need none. */
+static void test_fault_around(struct kunit *test)
+{
+	struct vma_test *t = test->priv;
+	unsigned long addr = map(test, BUFFER_SIZE, RW, MAP_SHARED, 0);
+	unsigned long next = addr + PMD_SIZE, expected = 0, pfn = 0;
+	pgprot_t prot;
+
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	if (t->buf->map_unit == PMD_SIZE && next % SHMBUF_FAULT_AROUND)
+		expected = PMD_SIZE;
+	expect_entry(test, addr, 0, t->buf->map_unit);
+	KUNIT_EXPECT_EQ(test, entry_size(next, &pfn, &prot), expected);
+	if (expected)
+		KUNIT_EXPECT_EQ(test, pfn, t->buf->pfn + HUGE_PAGES);
+	unmap(test, addr, BUFFER_SIZE);
+
+	/* Not past the end of the mapping. */
+	addr = map(test, PMD_SIZE + PAGE_SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	next = addr + PMD_SIZE;
+	expect_entry(test, next - 1, HUGE_PAGES - 1, t->buf->map_unit);
+	KUNIT_EXPECT_EQ(test, entry_size(next, &pfn, &prot), 0);
+	expect_entry(test, next, HUGE_PAGES, PAGE_SIZE);
+	unmap(test, addr, PMD_SIZE + PAGE_SIZE);
+}
+
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 /* A fault for a page that finds a huge entry there by now leaves it there. */
 static void test_page_fault_meets_huge_entry(struct kunit *test)
@@ -859,6 +886,7 @@ static struct kunit_suite shmbuf_vma_cache_suite = {
 
 static struct kunit_case shmbuf_vma_huge_cases[] = {
 	KUNIT_CASE(test_huge_entries),
+	KUNIT_CASE(test_fault_around),
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 	KUNIT_CASE(test_page_fault_meets_huge_entry),
 #endif

@@ -249,6 +249,19 @@ TEST_F(node, huge_pages)
 		EXPECT_EQ(smaps_kb("FilePmdMapped"), 0);
 	}
 
+	/* One touch fills the entries up to the next 16 MiB, if all memory is huge. */
+	if (smaps_kb("FilePmdMapped") == c.size / 1024) {
+		munmap(p, c.size);
+		p = mmap(NULL, c.size, RW, MAP_SHARED, c.fd, 0);
+		ASSERT_NE(p, MAP_FAILED);
+		EXPECT_EQ(smaps_kb("FilePmdMapped"), 0);
+		EXPECT_EQ(p[0], 0);
+		EXPECT_EQ(smaps_kb("FilePmdMapped"),
+			  (16 << 10) - (unsigned long)p % (16 << 20) / 1024);
+		for (i = 0; i < c.size; i += page)
+			EXPECT_EQ(p[i], (char)(i / page));
+	}
+
 	ASSERT_EQ(munmap(p + (5 << 20), 3 * page), 0);
 	for (i = 0; i < c.size; i += page) {
 		if (i == 5 << 20)
@@ -2324,6 +2337,137 @@ TEST_F(trace, events)
 			  backing == SHMBUF_BACKING_CONTIG ||
 			  backing == SHMBUF_BACKING_STREAM);
 	}
+}
+
+/* A buffer that the kernel's command line, or modprobe, asked for. */
+#define NAMED		"/dev/shmbuf-selftest"
+#define NAMED_SIZE	65536
+
+FIXTURE(named) {
+	int fd;
+};
+
+FIXTURE_SETUP(named)
+{
+	page = sysconf(_SC_PAGESIZE);
+	self->fd = open(NAMED, O_RDWR | O_CLOEXEC);
+	if (self->fd < 0)
+		SKIP(return, "cannot open " NAMED ", which shmbuf.buffers=selftest:64K makes: %s",
+		     strerror(errno));
+}
+
+FIXTURE_TEARDOWN(named)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+}
+
+TEST_F(named, what_was_asked_for)
+{
+	struct shmbuf_info info = get_info(self->fd);
+	struct stat st;
+
+	EXPECT_EQ(info.size, NAMED_SIZE);
+	EXPECT_EQ(info.backing, SHMBUF_BACKING_PAGES);
+	EXPECT_EQ(info.cache, SHMBUF_CACHE_CACHED);
+	EXPECT_STREQ((char *)info.name, "selftest");
+	EXPECT_EQ(lseek(self->fd, 0, SEEK_END), NAMED_SIZE);
+	ASSERT_EQ(fstat(self->fd, &st), 0);
+	EXPECT_TRUE(S_ISCHR(st.st_mode));
+	EXPECT_EQ(st.st_mode & 0777, 0600);
+}
+
+/* Opened twice, by path: one buffer, two open files. */
+TEST_F(named, one_buffer)
+{
+	int other = open(NAMED, O_RDWR | O_CLOEXEC);
+	struct shmbuf_notify n = {};
+	struct pollfd p = { .fd = other, .events = POLLIN };
+	char *a, *b;
+
+	ASSERT_GE(other, 0);
+	a = mmap(NULL, NAMED_SIZE, RW, MAP_SHARED, self->fd, 0);
+	b = mmap(NULL, page, PROT_READ, MAP_SHARED, other, NAMED_SIZE - page);
+	ASSERT_NE(a, MAP_FAILED);
+	ASSERT_NE(b, MAP_FAILED);
+	EXPECT_EQ(get_info(other).mappings, 2);
+	EXPECT_EQ(get_info(other).writable_mappings, 2);
+	a[NAMED_SIZE - 1] = 0;
+	EXPECT_EQ(b[page - 1], 0);
+	a[NAMED_SIZE - 1] = 'x';
+	EXPECT_EQ(b[page - 1], 'x');
+	EXPECT_EQ(pwrite(other, "y", 1, NAMED_SIZE - 1), 1);
+	EXPECT_EQ(a[NAMED_SIZE - 1], 'y');
+
+	EXPECT_EQ(poll(&p, 1, 0), 0);
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SIGNAL, &n), 0);
+	EXPECT_EQ(poll(&p, 1, 0), 1);
+	EXPECT_EQ(ioctl(other, SHMBUF_IOC_ACK, &n), 0);
+	EXPECT_EQ(n.count, 1);
+	EXPECT_EQ(poll(&p, 1, 0), 0);
+
+	/* The mapping outlives the file. */
+	close(other);
+	EXPECT_EQ(b[page - 1], 'y');
+	EXPECT_EQ(munmap(b, page), 0);
+	EXPECT_EQ(get_info(self->fd).mappings, 1);
+	EXPECT_EQ(munmap(a, NAMED_SIZE), 0);
+	EXPECT_EQ(get_info(self->fd).mappings, 0);
+}
+
+/* It stays when nobody has it open. */
+TEST_F(named, lasting)
+{
+	char c = 0;
+
+	ASSERT_EQ(pwrite(self->fd, "stays", 5, page), 5);
+	close(self->fd);
+	self->fd = open(NAMED, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(self->fd, 0);
+	EXPECT_EQ(pread(self->fd, &c, 1, page + 4), 1);
+	EXPECT_EQ(c, 's');
+}
+
+TEST_F(named, refused)
+{
+	int ro = open(NAMED, O_RDONLY | O_CLOEXEC);
+
+	ASSERT_GE(ro, 0);
+	EXPECT_EQ(mmap(NULL, page, RW, MAP_SHARED, ro, 0), MAP_FAILED);
+	EXPECT_EQ(errno, EACCES);
+	EXPECT_EQ(mmap(NULL, page, RW, MAP_PRIVATE, self->fd, 0), MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_SHARED, self->fd, 0), MAP_FAILED);
+	EXPECT_EQ(errno, EPERM);
+	EXPECT_EQ(mmap(NULL, NAMED_SIZE, RW, MAP_SHARED, self->fd, page), MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(pwrite(self->fd, "x", 1, NAMED_SIZE), -1);
+	EXPECT_EQ(errno, ENOSPC);
+	/* Not a program's buffer. */
+	if (!access(REVOKE, W_OK)) {
+		char line[512], ino[32] = "";
+		FILE *f = fopen(BUFFERS, "r");
+
+		while (f && fgets(line, sizeof(line), f)) {
+			if (strstr(line, " name=selftest\n") && strstr(line, " size=65536 "))
+				sscanf(line, "ino=%31[0-9]", ino);
+		}
+		if (f)
+			fclose(f);
+		EXPECT_NE(ino[0], 0);
+		EXPECT_EQ(write_file(REVOKE, ino), -1);
+		EXPECT_EQ(errno, ENOENT);
+	}
+	close(ro);
+}
+
+TEST_F(named, maps)
+{
+	char *p = mmap(NULL, page, RW, MAP_SHARED, self->fd, 0);
+
+	ASSERT_NE(p, MAP_FAILED);
+	EXPECT_EQ(count_lines("/proc/self/maps", NAMED, "rw-s"), 1);
+	munmap(p, page);
 }
 
 TEST_HARNESS_MAIN

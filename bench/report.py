@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What the lines of bench.c say: tables, JSON, a chart, and whether the bars are met.
+
+usage: report.py read RESULTS.json KERNEL COMMAND RUN=CONFIGURATION=CONSOLE...
+                                                                   consoles to JSON
+       report.py text RESULTS.json                                 JSON to tables
+       report.py chart RESULTS.json CHART.svg                      and to a chart
+       report.py check RESULTS.json                                a line per bar, TAP
+
+RUN is "x86_64" and "again" (instructions), "uml" and "locks" (nanoseconds).
+"""
+
+import json
+import re
+import subprocess
+import sys
+
+KIB, MIB = 1 << 10, 1 << 20
+BIG = 64 * MIB
+WALK = ("mmap", "touch", "munmap")
+
+
+class Results:
+    def __init__(self, path):
+        self.data = json.load(open(path))
+
+    def value(self, run, group, name, size, metric):
+        """None for what was not measured."""
+        return self.data["runs"].get(run, {}).get(f"{group} {name} {size} {metric}")
+
+    def page(self, name, size, *names, run="x86_64"):
+        """Instructions per page of some steps; touching twice gives the loop's own cost."""
+        values = [self.value(run, "pages", name, size, m) for m in names]
+        if None in values:
+            return None
+        if "touch" in names:
+            values.append(-self.value(run, "pages", name, size, "again"))
+        return sum(values) / (size // 4096)
+
+    def walk(self, name, size=BIG):
+        return self.page(name, size, *WALK)
+
+    def names(self, run, group):
+        return list(dict.fromkeys(k.split()[1] for k in self.data["runs"].get(run, {}) if k.startswith(group + " ")))
+
+    def sizes(self, run, group):
+        return sorted({int(k.split()[2]) for k in self.data["runs"].get(run, {}) if k.startswith(group + " ")})
+
+    def metrics(self, run, group):
+        return list(dict.fromkeys(k.split()[3] for k in self.data["runs"].get(run, {}) if k.startswith(group + " ")))
+
+    def break_even(self, run, name):
+        """The smallest size from which a mapping made for this is not slower than read()."""
+        found = None
+        for size in reversed(self.sizes(run, "copy")):
+            afresh, read = (self.value(run, "copy", name, size, w) for w in ("map-afresh", "read"))
+            if afresh is None:
+                continue
+            if afresh > read:
+                break
+            found = size
+        return found
+
+
+def human(size):
+    return f"{size // MIB} MiB" if size >= MIB else f"{size // KIB} KiB"
+
+
+def cell(value):
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def table(title, head, rows):
+    rows = [[c if isinstance(c, str) else cell(c) for c in row] for row in rows]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    yield ""
+    yield title
+    yield ""
+    for row in [head, *rows]:
+        yield "  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
+
+
+def simple_table(r, title, run, group, size_column=None):
+    """A row per name and size, a column per metric."""
+    metrics = r.metrics(run, group)
+    rows = []
+    for name in r.names(run, group):
+        for size in r.sizes(run, group):
+            values = [r.value(run, group, name, size, m) for m in metrics]
+            if any(v is not None for v in values):
+                rows.append([name] + ([human(size) if size_column == "size" else str(size)] if size_column else []) + values)
+    if rows:
+        yield from table(title, [""] + ([size_column] if size_column else []) + metrics, rows)
+
+
+def text(r):
+    d = r.data
+    yield f"shmbuf measured: {d['kernel']}"
+    yield f"Repeat with: {d['command']}"
+    for run, config in d["configs"].items():
+        yield f"  {run}: {config}"
+    yield "x86_64 runs under QEMU -icount shift=0, so its unit is guest instructions, and"
+    yield "filling or copying memory counts once per word; UML's unit is nanoseconds."
+    steps = ["create", "mmap", "touch", "munmap", "close"]
+    kinds = r.names("x86_64", "pages")
+    yield from table(
+        f"x86_64, instructions per 4 KiB page, {human(BIG)}; walk is mmap + touch + munmap", ["", *steps, "walk", "fork, whole"],
+        [[k, *(r.page(k, BIG, s) for s in steps), r.walk(k), r.value("x86_64", "pages", k, BIG, "fork")] for k in kinds])
+    sizes = r.sizes("x86_64", "pages")
+    for title, what in (("walk", WALK), ("create", ("create",))):
+        yield from table(f"x86_64, instructions per 4 KiB page, by size: {title}", ["", *map(human, sizes)],
+                         [[k, *(r.page(k, s, *what) for s in sizes)] for k in kinds])
+    yield from table("x86_64, instructions of fork(), the child's exit and wait(), with all of it mapped", ["", *map(human, sizes)],
+                     [[k, *(r.value("x86_64", "pages", k, s, "fork") for s in sizes)] for k in kinds])
+    yield from simple_table(r, "x86_64, instructions per operation, one page", "x86_64", "ops")
+    for run, unit in (("x86_64", "instructions"), ("uml", "ns")):
+        yield from simple_table(r, f"{run}, {unit} from a signal to who waits for it (-read: without poll())", run, "wake")
+        yield from simple_table(r, f"{run}, {unit} to sum up what the producer wrote, by how the consumer gets at it", run, "copy", "size")
+        for name in r.names(run, "copy"):
+            even = r.break_even(run, name)
+            last = max(s for s in r.sizes(run, "copy") if r.value(run, "copy", name, s, "read"))
+            yield (f"  {name}: to map afresh is not slower than read() from {human(even)} on" if even else
+                   f"  {name}: to map afresh is slower than read() at each size up to {human(last)}")
+    yield from simple_table(r, "x86_64, instructions per operation, with so many buffers alive (-mapped: and mapped)", "x86_64", "scale", "alive")
+    for name in r.names("uml", "cpus"):
+        rows = []
+        for m in r.metrics("uml", "cpus"):
+            alone, own, same = (r.value("uml", "cpus", name, 0, m.split(":")[0] + ":" + w) for w in ("alone", "own", "same"))
+            if m.endswith(":alone") and alone:
+                rows.append([m.split(":")[0], alone, own / alone, same / alone])
+        yield from table(f"uml, {name}: ns per operation of one process alone; times that with two on two CPUs, each its own buffer, and the same",
+                         ["", "alone", "own", "same"], rows)
+    for way in ("own", "same"):
+        locks = [[m, r.value("locks", "locks", way, 0, m)] for m in r.metrics("locks", "locks")]
+        locks = [row for row in locks if row[1]]
+        yield from table(f"uml, lockstat: locks that two CPUs waited for, {'each its own buffer' if way == 'own' else 'the same buffer'}",
+                         ["", "times"], locks or [["none", "0"]])
+
+
+def ratio(a, b):
+    return None if a is None or b is None or not b else a / b
+
+
+def bars(r):
+    """Sentence, figure, limit: the figure must not be above the limit."""
+    walk, v = r.walk, r.value
+    yield "PAGES: instructions per page", walk("pages"), 6
+    for peer, times in (("heap-system", 25), ("udmabuf", 75), ("memfd", 400)):
+        yield f"PAGES: {times} times fewer than {peer}", ratio(walk("pages"), walk(peer)), 1 / times
+    yield "PAGES against memfd on hugetlb", ratio(walk("pages"), walk("memfd-hugetlb")), 1.25
+    yield "CONTIG: instructions per page", walk("contig"), 4
+    yield "CONTIG against memfd on hugetlb", ratio(walk("contig"), walk("memfd-hugetlb")), 1
+    if walk("region") is not None:
+        yield "REGION: instructions per page", walk("region"), 4
+        yield "REGION against memfd on hugetlb", ratio(walk("region"), walk("memfd-hugetlb")), 1
+    yield "PAGES without large folios against memfd", ratio(walk("pages-4k"), walk("memfd")), 1.03
+    yield "PAGES with folios of 64 KiB: instructions per page", walk("pages-64k"), 300
+    for size in r.sizes("x86_64", "pages"):
+        if size >= 64 * KIB:
+            yield (f"create {human(size)} against heap-system",
+                   ratio(r.page("pages", size, "create"), r.page("heap-system", size, "create")), 1.02 if size >= 2 * MIB else 1.08)
+    big = 512 * MIB
+    yield "fork with 512 MiB against heap-system", ratio(v("x86_64", "pages", "pages", big, "fork"), v("x86_64", "pages", "heap-system", big, "fork")), 1
+    yield "mapped once against read(), 16 MiB, wall time", ratio(v("uml", "copy", "pages", 16 * MIB, "mapped"), v("uml", "copy", "pages", 16 * MIB, "read")), 2 / 3
+    for m in r.metrics("x86_64", "scale"):
+        yield (f"{m} with 10,000 buffers alive against 1",
+               ratio(v("x86_64", "scale", "pages", 10000, m), v("x86_64", "scale", "pages", 1, m)), 1.1)
+    # Its name for the class of a lock is what initialised it.
+    own = {m: v("locks", "locks", "own", 0, m) or 0 for m in r.metrics("locks", "locks") if "buf->" in m}
+    yield "shmbuf's locks that two CPUs with a buffer each waited for", sum(own.values()), 0
+    # With the same buffer they do, or nobody looks.
+    same = any(v("locks", "locks", "same", 0, m) for m in own)
+    yield "nobody was seen waiting for the same buffer either", 0 if same else 1, 0
+    one, two = r.data["runs"].get("x86_64", {}), r.data["runs"].get("again", {})
+    worst = max((abs(one[k] - two[k]) / max(one[k], 1) for k in one.keys() & two.keys()), default=None)
+    yield "two runs differ by at most", worst if one.keys() == two.keys() else None, 0.01
+
+
+def check(r):
+    failed = 0
+    for n, (sentence, figure, limit) in enumerate(bars(r), 1):
+        good = figure is not None and figure <= limit
+        failed += not good
+        print(f"{'ok' if good else 'not ok'} {n} {sentence}: {'not measured' if figure is None else f'{figure:.4g}'}, at most {limit:.4g}")
+    return 1 if failed else 0
+
+
+def read(path, kernel, command, runs):
+    data = {"kernel": kernel, "command": command, "configs": {}, "runs": {}}
+    for run in runs:
+        name, _, rest = run.partition("=")
+        config, _, console = rest.rpartition("=")
+        lines = open(console, errors="replace").read().splitlines()
+        if "bench: done" not in lines:
+            sys.exit(f"{console}: the program did not reach its end")
+        data["configs"][name] = config
+        data["runs"][name] = {f"{m[1]} {m[2]} {m[3]} {m[4]}": float(m[5]) for line in lines
+                              if (m := re.fullmatch(r"bench: (\S+) (\S+) (\d+) (\S+) (-?[\d.]+)", line))}
+    with open(path, "w") as f:
+        json.dump(data, f, indent=1)
+        f.write("\n")
+
+
+def chart(r, path):
+    kinds = [(k, r.walk(k)) for k in r.names("x86_64", "pages")]
+    kinds = sorted(((k, w) for k, w in kinds if w), key=lambda kw: -kw[1])
+    ours = ("pages", "contig", "coherent", "stream", "region")
+    rows = "\n".join(f'{w:.2f} {i} "{"shmbuf " + k.upper() if k in ours else k}" {2 if k in ours else 1}' for i, (k, w) in enumerate(kinds)
+                     if not k.startswith("pages-"))
+    script = f"""
+set terminal svg size 760,420 font "sans-serif,13" background "white"
+set output "{path}"
+set title "mmap, a write to each page, munmap of {human(BIG)}: guest instructions per 4 KiB page\\n{r.data['kernel']}; kunit/bench.config; {r.data['command']}" font ",11" noenhanced
+set logscale x
+set xrange [0.5:20000]
+set offsets 0, 0, 0.5, 0.5
+set grid x
+set border 3
+set style fill solid
+set tics nomirror
+unset key
+$rows << END
+{rows}
+END
+plot $rows using (0.5):0:(0.5):1:($0-0.35):($0+0.35):($4==2 ? 0x1f6fb4 : 0xa0a0a0):yticlabels(3) with boxxyerror linecolor rgb variable, \\
+     $rows using ($1*1.1):0:(sprintf("%.1f", $1)) with labels left
+"""
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+
+
+def main(argv):
+    if len(argv) > 4 and argv[1] == "read":
+        return read(argv[2], argv[3], argv[4], argv[5:])
+    if len(argv) == 3 and argv[1] == "text":
+        return print("\n".join(text(Results(argv[2]))))
+    if len(argv) == 4 and argv[1] == "chart":
+        return chart(Results(argv[2]), argv[3])
+    if len(argv) == 3 and argv[1] == "check":
+        return check(Results(argv[2]))
+    return __doc__
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shared memory between virtual machines: QEMU's ivshmem device.
+ *
+ * The device has memory that several guests see, BAR 2, which is published as
+ * /dev/shmbuf-ivshmemN; unbinding the driver, or unplugging the device, revokes it.
+ * What is behind it is memory of the host, so it is mapped cached.
+ *
+ * The variant with doorbells has MSI-X vectors, each of which becomes a signal of
+ * the buffer, and gives each guest a number, "id" in sysfs. A signal of a program
+ * rings vector 0 of the guest that "peer" in sysfs names. The device tells nobody
+ * which guests there are, and ignores a doorbell for one that is not there.
+ *
+ * The protocol is QEMU's docs/specs/ivshmem-spec.rst.
+ */
+
+#include <linux/bits.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/idr.h>
+#include <linux/interrupt.h>
+#include <linux/io.h>
+#include <linux/kstrtox.h>
+#include <linux/limits.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/shmbuf.h>
+#include <linux/sprintf.h>
+#include <linux/sysfs.h>
+
+#define IVSHMEM_REGS		0	/* BARs */
+#define IVSHMEM_MEMORY		2
+
+#define IVSHMEM_IV_POSITION	8	/* registers */
+#define IVSHMEM_DOORBELL	12
+
+#define IVSHMEM_MAX_VECTORS	32
+
+struct ivshmem {
+	void __iomem *regs;
+	struct shmbuf *buf;
+	u16 peer;		/* who hears of a signal */
+	int number;
+};
+
+static DEFINE_IDA(ivshmem_numbers);
+
+static void ivshmem_ring(void *data)
+{
+	struct ivshmem *iv = data;
+
+	iowrite32((u32)READ_ONCE(iv->peer) << 16, iv->regs + IVSHMEM_DOORBELL);
+}
+
+static irqreturn_t ivshmem_interrupt(int irq, void *data)
+{
+	struct ivshmem *iv = data;
+
+	shmbuf_signal(iv->buf);
+	return IRQ_HANDLED;
+}
+
+static ssize_t id_show(struct device *dev, struct device_attribute *attr,
+		       char *text)
+{
+	struct ivshmem *iv = dev_get_drvdata(dev);
+	u32 id = ioread32(iv->regs + IVSHMEM_IV_POSITION);
+
+	/* No number from the server yet, or no device any more. */
+	if (id == U32_MAX)
+		return -ENODEV;
+	return sysfs_emit(text, "%u\n", id);
+}
+static DEVICE_ATTR_RO(id);
+
+static ssize_t peer_show(struct device *dev, struct device_attribute *attr,
+			 char *text)
+{
+	struct ivshmem *iv = dev_get_drvdata(dev);
+
+	return sysfs_emit(text, "%u\n", READ_ONCE(iv->peer));
+}
+
+static ssize_t peer_store(struct device *dev, struct device_attribute *attr,
+			  const char *text, size_t len)
+{
+	struct ivshmem *iv = dev_get_drvdata(dev);
+	u16 peer;
+	int err;
+
+	err = kstrtou16(text, 0, &peer);
+	if (err)
+		return err;
+	WRITE_ONCE(iv->peer, peer);
+	return len;
+}
+static DEVICE_ATTR_RW(peer);
+
+static struct attribute *ivshmem_attrs[] = {
+	&dev_attr_id.attr,
+	&dev_attr_peer.attr,
+	NULL
+};
+
+static umode_t ivshmem_visible(struct kobject *kobj, struct attribute *attr,
+			       int n)
+{
+	return to_pci_dev(kobj_to_dev(kobj))->msix_cap ? attr->mode : 0;
+}
+
+static const struct attribute_group ivshmem_group = {
+	.attrs		= ivshmem_attrs,
+	.is_visible	= ivshmem_visible,
+};
+__ATTRIBUTE_GROUPS(ivshmem);
+
+/* After the interrupts are freed and before the registers are unmapped. */
+static void ivshmem_withdraw(void *data)
+{
+	struct ivshmem *iv = data;
+
+	shmbuf_unpublish(iv->buf);
+	shmbuf_revoke(iv->buf);
+	shmbuf_put(iv->buf);
+}
+
+static void ivshmem_free_number(void *data)
+{
+	struct ivshmem *iv = data;
+
+	ida_free(&ivshmem_numbers, iv->number);
+}
+
+static int ivshmem_wrap(struct pci_dev *pdev, struct ivshmem *iv)
+{
+	struct shmbuf_region region = {
+		.start = pci_resource_start(pdev, IVSHMEM_MEMORY),
+		.size = pci_resource_len(pdev, IVSHMEM_MEMORY),
+		.cache = SHMBUF_CACHE_CACHED,
+		.dev = &pdev->dev,
+		.name = pci_name(pdev),
+		.signal = pdev->msix_cap ? ivshmem_ring : NULL,
+		.data = iv,
+	};
+
+	iv->buf = shmbuf_wrap_region(&region);
+	if (IS_ERR(iv->buf))
+		return dev_err_probe(&pdev->dev, PTR_ERR(iv->buf),
+				     "cannot share %llu bytes of memory\n",
+				     region.size);
+	return devm_add_action_or_reset(&pdev->dev, ivshmem_withdraw, iv);
+}
+
+static int ivshmem_request_vectors(struct pci_dev *pdev, struct ivshmem *iv)
+{
+	int nr, i, err;
+
+	if (!pdev->msix_cap)
+		return 0;
+	pci_set_master(pdev);
+	nr = pci_alloc_irq_vectors(pdev, 1, IVSHMEM_MAX_VECTORS, PCI_IRQ_MSIX);
+	if (nr < 0) {
+		dev_warn(&pdev->dev, "no MSI-X vectors, nobody can ring here\n");
+		return 0;
+	}
+	for (i = 0; i < nr; i++) {
+		err = devm_request_threaded_irq(&pdev->dev,
+						pci_irq_vector(pdev, i), NULL,
+						ivshmem_interrupt, IRQF_ONESHOT,
+						"shmbuf-ivshmem", iv);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int ivshmem_publish(struct ivshmem *iv)
+{
+	char name[SHMBUF_NAME_LEN];
+
+	snprintf(name, sizeof(name), "ivshmem%d", iv->number);
+	return shmbuf_publish(iv->buf, name, 0600);
+}
+
+static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct device *dev = &pdev->dev;
+	struct ivshmem *iv;
+	int err;
+
+	/* It had interrupts of another kind, and came up without its memory. */
+	if (!pdev->revision)
+		return dev_err_probe(dev, -ENODEV,
+				     "revision 0, which only QEMU before 2.6 has\n");
+	iv = devm_kzalloc(dev, sizeof(*iv), GFP_KERNEL);
+	if (!iv)
+		return -ENOMEM;
+	err = pcim_enable_device(pdev);
+	if (err)
+		return err;
+	err = pcim_request_all_regions(pdev, "shmbuf-ivshmem");
+	if (err)
+		return err;
+	iv->regs = pcim_iomap(pdev, IVSHMEM_REGS, 0);
+	if (!iv->regs)
+		return dev_err_probe(dev, -ENODEV, "no registers\n");
+	/* With two guests, the other one. */
+	iv->peer = ioread32(iv->regs + IVSHMEM_IV_POSITION) ^ 1;
+	pci_set_drvdata(pdev, iv);
+
+	iv->number = ida_alloc(&ivshmem_numbers, GFP_KERNEL);
+	if (iv->number < 0)
+		return iv->number;
+	err = devm_add_action_or_reset(dev, ivshmem_free_number, iv);
+	if (err)
+		return err;
+	err = ivshmem_wrap(pdev, iv);
+	if (err)
+		return err;
+	err = ivshmem_request_vectors(pdev, iv);
+	if (err)
+		return err;
+	return ivshmem_publish(iv);
+}
+
+static const struct pci_device_id ivshmem_ids[] = {
+	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, 0x1110) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, ivshmem_ids);
+
+static struct pci_driver ivshmem_driver = {
+	.name		= "shmbuf-ivshmem",
+	.id_table	= ivshmem_ids,
+	.probe		= ivshmem_probe,
+	.dev_groups	= ivshmem_groups,
+};
+module_pci_driver(ivshmem_driver);
+
+MODULE_DESCRIPTION("Memory shared between virtual machines (QEMU ivshmem)");
+MODULE_LICENSE("GPL");

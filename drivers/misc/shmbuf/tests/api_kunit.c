@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests for what other drivers call: buffers without a file, nodes with a
+ * name, and a driver's own files of a buffer.
+ */
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/array_size.h>
+#include <linux/device.h>
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/shmbuf.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "../shmbuf.h"
+
+#define PAGES		3
+#define SIZE		(PAGES * PAGE_SIZE)
+#define RW		(PROT_READ | PROT_WRITE)
+
+static void put_buffer(void *buf)
+{
+	shmbuf_unpublish(buf);
+	shmbuf_put(buf);
+}
+
+static struct shmbuf *create(struct kunit *test, u32 backing,
+			     struct device *dev)
+{
+	struct shmbuf_create args = {
+		.size = SIZE - 1,
+		.backing = backing,
+		.numa_node = SHMBUF_NUMA_ANY,
+		.name = "api_kunit",
+	};
+	struct shmbuf *buf = shmbuf_create(&args, dev);
+
+	if (PTR_ERR(buf) == -EOPNOTSUPP)
+		kunit_skip(test, "this kernel has no such backing");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(buf));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_buffer, buf),
+			0);
+	return buf;
+}
+
+static struct shmbuf *create_pages(struct kunit *test)
+{
+	return create(test, SHMBUF_BACKING_PAGES, NULL);
+}
+
+/* A driver's store is what a program reads, and the file outlives the driver. */
+static void test_kernel_buffer(struct kunit *test)
+{
+	struct shmbuf *buf = create_pages(test);
+	struct file *file;
+	loff_t pos = 7;
+	char text[8];
+	int fd;
+
+	KUNIT_EXPECT_EQ(test, shmbuf_size(buf), SIZE);
+	KUNIT_EXPECT_FALSE(test, buf->by_program);
+	KUNIT_ASSERT_NOT_NULL(test, shmbuf_vmap(buf));
+	strscpy(shmbuf_vmap(buf) + 7, "driver", 7);
+	fd = shmbuf_get_fd(buf);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	file = fget(fd);
+	KUNIT_EXPECT_EQ(test, close_fd(fd), 0);
+	flush_delayed_fput();
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	kunit_release_action(test, put_buffer, buf);
+	KUNIT_EXPECT_EQ(test, kernel_read(file, text, 7, &pos), 7);
+	KUNIT_EXPECT_STREQ(test, text, "driver");
+	__fput_sync(file);
+}
+
+/* A program's buffer is marked as such: debugfs may take it away. */
+static void test_program_buffer(struct kunit *test)
+{
+	struct shmbuf_create args = { .size = 1, .numa_node = SHMBUF_NUMA_ANY };
+	struct file *file = shmbuf_create_file(&args, NULL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_TRUE(test, shmbuf_of_file(file)->by_program);
+	__fput_sync(file);
+}
+
+static void test_bad_arguments(struct kunit *test)
+{
+	struct shmbuf_create args = { .numa_node = SHMBUF_NUMA_ANY };
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create(&args, NULL)), -EINVAL);
+	args.size = 1;
+	args.flags = 1;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create(&args, NULL)), -EINVAL);
+	args.flags = 0;
+	args.backing = SHMBUF_BACKING_REGION;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create(&args, NULL)), -EOPNOTSUPP);
+}
+
+/* Each reference keeps it. */
+static void test_references(struct kunit *test)
+{
+	struct shmbuf *buf = create_pages(test);
+	int count = icount_read_once(&buf->inode);
+
+	KUNIT_EXPECT_PTR_EQ(test, shmbuf_get(buf), buf);
+	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 1);
+	shmbuf_put(buf);
+	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count);
+}
+
+static const struct file_operations plain_ops = {
+	.owner	= THIS_MODULE,
+};
+
+static void test_revoked(struct kunit *test)
+{
+	struct shmbuf *buf = create_pages(test);
+	struct file *file;
+
+	shmbuf_revoke(buf);
+	KUNIT_EXPECT_EQ(test, shmbuf_get_fd(buf), -ENODEV);
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "kunit", 0600), -ENODEV);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 0, 1, DMA_TO_DEVICE, true),
+			-ENODEV);
+	KUNIT_EXPECT_EQ(test, shmbuf_size(buf), SIZE);
+	file = anon_inode_getfile("[kunit]", &plain_ops, NULL, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_EQ(test, shmbuf_attach(buf, file), -ENODEV);
+	__fput_sync(file);
+}
+
+/* The range is checked here too, and none is too long for 32 bits. */
+static void test_sync_range(struct kunit *test)
+{
+	struct shmbuf *buf = create_pages(test);
+	const enum dma_data_direction dir = DMA_BIDIRECTIONAL;
+
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 0, SIZE, dir, false), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 1, SIZE, dir, false), -EINVAL);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 1ULL << 32, 0, dir, false),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, shmbuf_sync(buf, 0, 1ULL << 32, dir, false),
+			-EINVAL);
+}
+
+/* Only memory of the DMA API has an address for the device. */
+static void test_dma_addr(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct shmbuf *buf;
+	struct device *dev;
+
+	dev = kunit_device_register(test, "api_kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	buf = create(test, *backing, dev);
+	if (*backing < SHMBUF_BACKING_COHERENT)
+		KUNIT_EXPECT_EQ(test, shmbuf_dma_addr(buf), DMA_MAPPING_ERROR);
+	else
+		KUNIT_EXPECT_NE(test, shmbuf_dma_addr(buf), DMA_MAPPING_ERROR);
+}
+
+static const u32 backings[] = {
+	SHMBUF_BACKING_PAGES, SHMBUF_BACKING_CONTIG, SHMBUF_BACKING_COHERENT,
+	SHMBUF_BACKING_STREAM,
+};
+
+static void backing_desc(const u32 *backing, char *desc)
+{
+	static const char *const names[] = {
+		"pages", "contig", "coherent", "stream"
+	};
+
+	strscpy(desc, names[*backing], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(backing, backings, backing_desc);
+
+struct name_case {
+	const char *sentence;
+	const char *name;
+	umode_t mode;
+	int err;
+};
+
+static const struct name_case name_cases[] = {
+	{ "a name", "kunit", 0600, 0 },
+	{ "each kind of character", "aZ09._-", 0600, 0 },
+	{ "31 characters", "0123456789012345678901234567890", 0600, 0 },
+	{ "32 characters", "01234567890123456789012345678901", 0600, -EINVAL },
+	{ "no name", "", 0600, -EINVAL },
+	{ "a path", "a/b", 0600, -EINVAL },
+	{ "a blank", "a b", 0600, -EINVAL },
+	{ "a colon", "a:b", 0600, -EINVAL },
+	{ "a control character", "a\n", 0600, -EINVAL },
+	{ "not ASCII", "\xc3\xa9", 0600, -EINVAL },
+	{ "for everybody", "kunit", 0666, 0 },
+	{ "for nobody", "kunit", 0, 0 },
+	{ "to execute", "kunit", 0700, -EINVAL },
+	{ "set-user-ID", "kunit", 04600, -EINVAL },
+};
+
+static void name_desc(const struct name_case *c, char *desc)
+{
+	strscpy(desc, c->sentence, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(name, name_cases, name_desc);
+
+static void test_names(struct kunit *test)
+{
+	const struct name_case *c = test->param_value;
+	struct shmbuf *buf = create_pages(test);
+	int err = shmbuf_publish(buf, c->name, c->mode);
+
+	KUNIT_EXPECT_EQ(test, err, c->err);
+	/* What is gone is free for others, what was refused was never there. */
+	shmbuf_unpublish(buf);
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, c->name, c->mode), c->err);
+}
+
+/* One name, one buffer. */
+static void test_published_twice(struct kunit *test)
+{
+	struct shmbuf *one = create_pages(test), *two = create_pages(test);
+	int count = icount_read_once(&two->inode);
+
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(one, "kunit", 0600), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(one, "other", 0600), -EBUSY);
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(two, "kunit", 0600), -EEXIST);
+	KUNIT_EXPECT_EQ(test, icount_read_once(&two->inode), count);
+	shmbuf_unpublish(two);
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(two, "kunit", 0600), -EEXIST);
+	shmbuf_unpublish(one);
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(two, "kunit", 0600), 0);
+}
+
+/* The node keeps the buffer, not the one who published it. */
+static void test_node_keeps_buffer(struct kunit *test)
+{
+	struct shmbuf *buf = create_pages(test);
+	int count = icount_read_once(&buf->inode);
+
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "kunit", 0600), 0);
+	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 1);
+	shmbuf_unpublish(buf);
+	shmbuf_unpublish(buf);
+	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count);
+}
+
+struct list_case {
+	const char *sentence;
+	const char *list;
+	int err;
+};
+
+static const struct list_case list_cases[] = {
+	{ "nothing", "", 0 },
+	{ "name and size", "first:4096", 0 },
+	{ "a size with a unit", "first:64K", 0 },
+	{ "a size in hexadecimal", "first:0x1000", 0 },
+	{ "a backing", "first:1M:contig", 0 },
+	{ "a cache attribute", "first:1M:pages:cached", 0 },
+	{ "two", "first:4K,second:8K:contig", 0 },
+	{ "no size", "first", -EINVAL },
+	{ "an empty size", "first:", -EINVAL },
+	{ "size 0", "first:0", -EINVAL },
+	{ "a negative size", "first:-1", -EINVAL },
+	{ "not a size", "first:1X", -EINVAL },
+	{ "no name", ":4096", -EINVAL },
+	{ "a bad name", "a b:4096", -EINVAL },
+	{ "no such backing", "first:4K:paper", -EINVAL },
+	{ "an empty backing", "first:4K:", -EINVAL },
+	{ "a backing that is a driver's", "first:4K:region", -EINVAL },
+	{ "no such attribute", "first:4K:pages:warm", -EINVAL },
+	{ "an attribute that it cannot have", "first:4K:pages:device", -EOPNOTSUPP },
+	{ "too much", "first:4K:pages:cached:more", -EINVAL },
+	{ "a comma at the end", "first:4K,", -EINVAL },
+	{ "the same name twice", "first:4K,first:4K", -EEXIST },
+	{ "the last is bad", "first:4K,second:8K,third", -EINVAL },
+	{ "more than there is", "first:4K,second:1024T",
+	  IS_ENABLED(CONFIG_64BIT) ? -ENOMEM : -EINVAL },
+};
+
+static void list_desc(const struct list_case *c, char *desc)
+{
+	strscpy(desc, c->sentence, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(list, list_cases, list_desc);
+
+/* All of it is published, or nothing. */
+static void test_list(struct kunit *test)
+{
+	const struct list_case *c = test->param_value;
+	struct shmbuf *buf = create_pages(test);
+	int taken = *c->list && !c->err ? -EEXIST : 0;
+
+	KUNIT_EXPECT_EQ(test, shmbuf_publish_list(c->list, NULL, test),
+			c->err);
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "first", 0600), taken);
+	shmbuf_unpublish_list(test);
+	/* Not what somebody else has published. */
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "first", 0600),
+			taken ? 0 : -EBUSY);
+}
+
+static int own_release(struct inode *inode, struct file *file)
+{
+	shmbuf_detach(file);
+	return 0;
+}
+
+static const struct file_operations own_ops = {
+	.owner		= THIS_MODULE,
+	.release	= own_release,
+	.mmap_prepare	= shmbuf_mmap_prepare,
+	.get_unmapped_area = thp_get_unmapped_area,
+};
+
+/* A driver's own file maps the buffer like any, and is all that keeps it. */
+static void test_own_file(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct shmbuf *buf;
+	unsigned long addr;
+	struct file *file;
+	struct device *dev;
+	u8 byte;
+
+	dev = kunit_device_register(test, "api_kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	buf = create(test, *backing, dev);
+	*(u8 *)(shmbuf_vmap(buf) + PAGE_SIZE) = 42;
+	file = anon_inode_getfile("[kunit]", &own_ops, test, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, shmbuf_attach(buf, file), 0);
+	kunit_release_action(test, put_buffer, buf);
+
+	addr = vm_mmap(file, 0, 2 * PAGE_SIZE, RW, MAP_SHARED, PAGE_SIZE);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	KUNIT_EXPECT_EQ(test, buf->mappings, 1);
+	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, byte, 42);
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, PAGE_SIZE),
+			(unsigned long)-EINVAL);
+	/* Its private_data is the driver's. */
+	KUNIT_EXPECT_PTR_EQ(test, file->private_data, test);
+	shmbuf_revoke(buf);
+	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, 2 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, buf->mappings, 0);
+	__fput_sync(file);
+}
+
+static int shmbuf_api_init(struct kunit *test)
+{
+	return kunit_attach_mm();
+}
+
+static struct kunit_case shmbuf_api_cases[] = {
+	KUNIT_CASE(test_kernel_buffer),
+	KUNIT_CASE(test_program_buffer),
+	KUNIT_CASE(test_bad_arguments),
+	KUNIT_CASE(test_references),
+	KUNIT_CASE(test_revoked),
+	KUNIT_CASE(test_sync_range),
+	KUNIT_CASE_PARAM(test_dma_addr, backing_gen_params),
+	KUNIT_CASE_PARAM(test_names, name_gen_params),
+	KUNIT_CASE(test_published_twice),
+	KUNIT_CASE(test_node_keeps_buffer),
+	KUNIT_CASE_PARAM(test_list, list_gen_params),
+	KUNIT_CASE_PARAM(test_own_file, backing_gen_params),
+	{}
+};
+
+static struct kunit_suite shmbuf_api_suite = {
+	.name		= "shmbuf_api",
+	.init		= shmbuf_api_init,
+	.test_cases	= shmbuf_api_cases,
+};
+
+kunit_test_suite(shmbuf_api_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the in-kernel interface of shmbuf");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Buffers that drivers share with processes. Not SysV shared memory
+ * (asm/shmbuf.h). See Documentation/driver-api/shmbuf.rst.
+ */
+#ifndef _LINUX_SHMBUF_H
+#define _LINUX_SHMBUF_H
+
+#include <linux/dma-direction.h>
+#include <linux/types.h>
+#include <uapi/linux/shmbuf.h>
+
+struct device;
+struct file;
+struct shmbuf;
+struct vm_area_desc;
+
+/**
+ * struct shmbuf_region - a physical range of a device, or of reserved memory
+ * @start: physical address of the first byte, at the beginning of a page
+ * @size: bytes, whole pages
+ * @cache: SHMBUF_CACHE_*
+ * @privileged: whoever maps, reads or writes it needs CAP_SYS_RAWIO
+ * @dev: whose it is, or NULL
+ * @name: of the buffer, not NULL
+ * @signal: called after each SHMBUF_IOC_SIGNAL, to pass it on to the device, or
+ *	NULL. In process context, not any more once the buffer is revoked, and
+ *	under a lock that page faults and shmbuf_revoke() take: it must neither
+ *	access user memory nor take a lock that is held around shmbuf_revoke().
+ * @data: for @signal
+ */
+struct shmbuf_region {
+	phys_addr_t start;
+	u64 size;
+	u32 cache;
+	bool privileged;
+	struct device *dev;
+	const char *name;
+	void (*signal)(void *data);
+	void *data;
+};
+
+struct shmbuf *shmbuf_create(const struct shmbuf_create *args,
+			     struct device *dev);
+struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region);
+void shmbuf_put(struct shmbuf *buf);
+
+size_t shmbuf_size(const struct shmbuf *buf);
+void *shmbuf_vmap(struct shmbuf *buf);
+dma_addr_t shmbuf_dma_addr(const struct shmbuf *buf);
+int shmbuf_sync(struct shmbuf *buf, u64 offset, u64 len,
+		enum dma_data_direction dir, bool end);
+u64 shmbuf_signal(struct shmbuf *buf);
+
+int shmbuf_get_fd(struct shmbuf *buf);
+int shmbuf_publish(struct shmbuf *buf, const char *name, umode_t mode);
+void shmbuf_unpublish(struct shmbuf *buf);
+int shmbuf_attach(struct shmbuf *buf, struct file *file);
+void shmbuf_detach(struct file *file);
+int shmbuf_mmap_prepare(struct vm_area_desc *desc);
+
+void shmbuf_revoke(struct shmbuf *buf);
+
+#endif /* _LINUX_SHMBUF_H */

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make bench: costs of shmbuf and of its peers. On x86_64 twice, by counting the
+# guest's instructions; under UML by the clock; and under UML once more for the locks
+# that somebody waits for. Results are bench/results.{json,txt} and bench/chart.svg.
+#
+# usage: bench.sh [check]
+
+. "$(dirname "$0")/lib.sh"
+. "$top/scripts/source.sh"
+. "$top/scripts/series.sh"
+. "$top/scripts/count.sh"
+
+need_targets bench bench-uml bench-locks
+need gnuplot-nox
+lock_cache
+get_source
+. "$top/scripts/target.sh"
+results=$top/bench/results.json
+runs=()
+
+# measure RUN TARGET ARGUMENT...: one boot; $program is in the guest.
+measure() {
+	use_target "$2"
+	check "bench-$1" "$2: measure ${*:3}" run_program "$1" "$(guest_folder)/bench" "${@:3}" || finish
+	runs+=("$1=$(describe "$2")=$kernel/console.$1.log")
+}
+
+describe() {
+	local options='UML, 2 CPUs, seccomp=on'
+	[ "$1" != bench ] || options='QEMU TCG, 1 CPU, -icount shift=0,sleep=off'
+	say "kunit/{$configs}.config, gcc $("${cross}gcc" -dumpfullversion), $options"
+}
+
+kernel_version() {
+	local package
+	package=$(git -C "$linux" log -1 --format=%s base)
+	say "Linux $(make -s -C "$linux" kernelversion), $package"
+}
+
+check_bars() {
+	local status=0
+	"$top/bench/report.py" check "$results" >"$logs/bars" || status=1
+	cat "$logs/bars"
+	awk '/^ok/ { p++ } /^not ok/ { f++ } END { printf "counted: %d passed, %d failed\n", p, f }' "$logs/bars"
+	return $status
+}
+
+write_results() {
+	"$top/bench/report.py" read "$results.new" "$(kernel_version)" "make bench" "${runs[@]}"
+	mv "$results.new" "$results"
+	"$top/bench/report.py" text "$results" >"$top/bench/results.txt"
+	"$top/bench/report.py" chart "$results" "$top/bench/chart.svg"
+}
+
+check am "apply the series with git am" apply_series "$linux" || finish
+for name in bench bench-uml bench-locks; do
+	use_target "$name"
+	check "$name-build" "$name: build the kernel" build_kernel || finish
+	check "$name-programs" "$name: build the programs" build_bench || finish
+done
+measure x86_64 bench -i pages ops wake copy scale
+measure again bench -i pages ops wake copy scale
+measure uml bench-uml copy wake cpus
+measure locks bench-locks locks
+check report "write bench/results.json, results.txt and chart.svg" write_results || finish
+[ "${1:-}" != check ] || STAGE_TAIL=60 check bars "each bar is met" check_bars || true
+cat "$top/bench/results.txt"
+finish

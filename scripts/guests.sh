@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced after target.sh: guests that share memory by ivshmem, on a target that has
+# the driver. $work is a folder for what the QEMUs have in common.
+
+# count_peers COMMAND...: like count_tap, for what the guests said, in $work/said.
+count_peers() {
+	local status=0
+	"$@" >"$work/said" 2>&1 || status=1
+	cat "$work/said"
+	awk '/^ok [0-9]/ { p++ } /^not ok [0-9]/ { f++ }
+	     END { printf "counted: %d passed, %d failed\n", p, f; exit !p }' "$work/said" || status=1
+	return $status
+}
+
+# two_guests WHAT: both at the same time, each with $devices.
+two_guests() {
+	local who pids=() status=0
+	for who in first second; do
+		(run_program "$1-$who" /peer "$1" "$who") >"$work/$who" 2>&1 &
+		pids+=($!)
+	done
+	wait "${pids[0]}" || status=1
+	wait "${pids[1]}" || status=1
+	cat "$work"/{first,second}
+	return $status
+}
+
+share_file() {
+	truncate -s 16M "$work/shared"
+	devices=(-object "memory-backend-file,id=shared,size=16M,share=on,mem-path=$work/shared"
+		-device ivshmem-plain,memdev=shared,id=iv)
+}
+
+exchange() {
+	local devices
+	share_file
+	two_guests exchange
+}
+
+doorbell() {
+	local status=0 server
+	"$top/guest/ivshmem-server.py" "$work/server" 4 2 &
+	server=$!
+	until [ -S "$work/server" ]; do kill -0 $server && sleep 0.1 || return; done
+	local devices=(-chardev "socket,path=$work/server,id=server" -device ivshmem-doorbell,vectors=2,chardev=server)
+	two_guests doorbell || status=1
+	kill $server
+	return $status
+}
+
+# The monitor reads a pipe.
+unplug() {
+	local devices guest i
+	share_file
+	mkfifo "$work"/monitor.{in,out}
+	devices+=(-chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline)
+	rm -f "$kernel/console.unplug.log"
+	run_program unplug /peer unplug &
+	guest=$!
+	for ((i = 0; i < 600; i++)); do
+		! grep -q '^peer: ready' "$kernel/console.unplug.log" 2>/dev/null || break
+		sleep 0.1
+	done
+	timeout 10 sh -c 'echo device_del iv >"$1"' sh "$work/monitor.in"
+	wait $guest
+}
