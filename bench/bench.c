@@ -135,15 +135,23 @@ static int open_region(size_t size)
 	return fd;
 }
 
+/* fallocate() on shmem leaves the zeroing to whoever touches a page first. */
 static int create_memfd_with(size_t size, unsigned int flags)
 {
 	int fd = memfd_create("bench", MFD_CLOEXEC | flags);
+	void *p;
 
 	if (fd < 0)
 		return -1;
 	if (ftruncate(fd, size) || fallocate(fd, 0, 0, size)) {
 		close(fd);
 		return -1;
+	}
+	if (!(flags & MFD_HUGETLB)) {
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+		if (p == MAP_FAILED)
+			die("mmap");
+		munmap(p, size);
 	}
 	return fd;
 }
@@ -234,12 +242,11 @@ static void fail_allocations(int order)
 	if (!order)
 		return;
 	write_number(FAIL "min-order", order);
-	write_text(FAIL "times", "-1");
-	write_text(FAIL "ignore-gfp-wait", "N");
-	write_text(FAIL "ignore-gfp-highmem", "N");
 	write_number(FAIL "verbose", 0);
-	write_text(FAIL "task-filter", "Y");
-	write_text("/proc/self/make-it-fail", "1");
+	if (!write_text(FAIL "times", "-1") || !write_text(FAIL "ignore-gfp-wait", "N") ||
+	    !write_text(FAIL "ignore-gfp-highmem", "N") || !write_text(FAIL "task-filter", "Y") ||
+	    !write_text("/proc/self/make-it-fail", "1"))
+		die(FAIL);
 }
 
 /* What is there of it on this machine; says so when it is not. */
@@ -298,26 +305,45 @@ static void touch(char *p, size_t size)
 
 /* --- pages: making, mapping, touching, unmapping ------------------------------- */
 
-enum { CREATE, MMAP, TOUCH, AGAIN, FORK, MUNMAP, CLOSE, METRICS };
+/* Everything is mapped and touched, twice; "one" is a mapping of which one page is. */
+enum { CREATE, MMAP, TOUCH, AGAIN, FORK, MUNMAP, ONE, CLOSE, METRICS };
 
 static const char *const metrics[] = {
-	"create", "mmap", "touch", "again", "fork", "munmap", "close",
+	"create", "mmap", "touch", "again", "fork", "munmap", "one", "close",
 };
+
+static void check_fragmented(const struct kind *k, int fd)
+{
+	struct shmbuf_info info = { 0 };
+
+	if (k->fail_order && (ioctl(fd, SHMBUF_IOC_INFO, &info) || info.map_unit != PAGE))
+		die("memory is not fragmented");
+}
+
+static void wait_for(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("a process failed");
+}
 
 static bool measure_pages(const struct kind *k, size_t size, double values[METRICS][RUNS], int run)
 {
-	uint64_t t[METRICS + 1];
+	uint64_t t[METRICS + 1], created;
 	char *p;
 	pid_t pid;
 	int fd;
 
 	t[CREATE] = now();
 	fd = k->create(size);
-	t[MMAP] = now();
+	created = now();
 	if (fd < 0) {
 		printf("bench: without %s %zu: %s\n", k->name, size, strerror(errno));
 		return false;
 	}
+	check_fragmented(k, fd);
+	t[MMAP] = now();
 	p = map(k, fd, size);
 	t[TOUCH] = now();
 	touch(p, size);
@@ -329,15 +355,18 @@ static bool measure_pages(const struct kind *k, size_t size, double values[METRI
 		die("fork");
 	if (!pid)
 		_exit(0);
-	if (waitpid(pid, NULL, 0) != pid)
-		die("waitpid");
+	wait_for(pid);
 	t[MUNMAP] = now();
+	munmap(p, size);
+	t[ONE] = now();
+	p = map(k, fd, size);
+	*(volatile char *)(p + size / 2) = 1;
 	munmap(p, size);
 	t[CLOSE] = now();
 	close(fd);
 	t[METRICS] = now();
 	for (int m = 0; m < METRICS; m++)
-		values[m][run] = t[m + 1] - t[m];
+		values[m][run] = (m == CREATE ? created : t[m + 1]) - t[m];
 	return true;
 }
 
@@ -350,7 +379,7 @@ static void bench_pages(void)
 	size_t s;
 
 	for (s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
-		runs = sizes[s] < 64 * MIB ? RUNS : sizes[s] < 512 * MIB ? 5 : 1;
+		runs = sizes[s] < 64 * MIB ? RUNS : sizes[s] < 512 * MIB ? 5 : 3;
 		for (k = kinds; k->name; k++) {
 			if (!open_kind(k, sizes[s]))
 				continue;
@@ -607,7 +636,7 @@ static double round_trips(const char *name)
 		take_wake(&back);
 	}
 	value = (double)(now() - begin) / TRIPS / 2;
-	must(waitpid(pid, NULL, 0) == pid);
+	wait_for(pid);
 	close(there.in);
 	close(back.in);
 	if (there.in != there.out) {
@@ -657,7 +686,7 @@ static void measure_copy(const struct kind *k, size_t size)
 	static const char *const ways[] = { "read", "mapped", "map-afresh" };
 	int runs = size < 16 * MIB ? 3 * RUNS : RUNS, run, way, fd;
 	char *producer, *mapped, *own, *p;
-	double values[3][3 * RUNS];
+	double values[3][3 * RUNS], clock;
 	uint64_t begin, s = 0;
 
 	if (!open_kind(k, size))
@@ -674,6 +703,12 @@ static void measure_copy(const struct kind *k, size_t size)
 	must(own);
 	memset(own, 1, size);
 	s = sum(mapped, size);
+	/* What looking at the clock takes. */
+	for (run = 0; run < runs; run++) {
+		begin = now();
+		values[0][run] = now() - begin;
+	}
+	clock = median(values[0], runs);
 	for (run = 0; run < runs; run++) {
 		for (way = 0; way < 3; way++) {
 			memset(producer, run + way + 1, size);
@@ -692,7 +727,7 @@ static void measure_copy(const struct kind *k, size_t size)
 				s = sum(p, size);
 				munmap(p, size);
 			}
-			values[way][run] = now() - begin;
+			values[way][run] = now() - begin - clock;
 			if (s != (uint64_t)(size / 8) * (0x0101010101010101ULL * (run + way + 1)))
 				die("the sum is wrong");
 		}
@@ -779,6 +814,8 @@ static void all_of_it(int fd)
 	ack_buffer(fd);
 	map_touch_unmap(fd);
 	read_page(fd);
+	reopen(fd);
+	create_and_close(create_pages);
 }
 
 static void make_one(int fd)
@@ -808,7 +845,7 @@ static double side_by_side(void (*operation)(int fd), const int *fds, int proces
 {
 	volatile int *ready = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint64_t begin;
-	pid_t idler = 0;
+	pid_t idler = 0, pids[2];
 	double value;
 	int i, n;
 
@@ -823,10 +860,9 @@ static double side_by_side(void (*operation)(int fd), const int *fds, int proces
 		}
 	}
 	for (n = 0; n < processes; n++) {
-		pid_t pid = fork();
-
-		must(pid >= 0);
-		if (pid)
+		pids[n] = fork();
+		must(pids[n] >= 0);
+		if (pids[n])
 			continue;
 		on_cpu(n);
 		__atomic_fetch_add(&ready[0], 1, __ATOMIC_SEQ_CST);
@@ -841,7 +877,7 @@ static double side_by_side(void (*operation)(int fd), const int *fds, int proces
 	begin = now();
 	ready[1] = 1;
 	for (n = 0; n < processes; n++)
-		must(wait(NULL) > 0);
+		wait_for(pids[n]);
 	value = (double)(now() - begin) / loops;
 	if (idler) {
 		kill(idler, SIGKILL);

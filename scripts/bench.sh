@@ -35,7 +35,7 @@ describe() {
 kernel_version() {
 	local package
 	package=$(git -C "$linux" log -1 --format=%s base)
-	say "Linux $(make -s -C "$linux" kernelversion), $package"
+	say "Linux $(make -s -C "$linux" kernelversion), $package, patches/ $(series_hash | cut -c1-12)"
 }
 
 check_bars() {
