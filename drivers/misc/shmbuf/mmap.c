@@ -171,9 +171,11 @@ static void map_pfns_ahead(struct vm_fault *vmf)
 					linear_page_index(vma, address),
 					PMD_ORDER, &pfn))
 			return;
-		if (pmd_none(pmdp_get_lockless(pmd)))
-			vmf_insert_pfn_pmd(&next, pfn,
-					   vmf->flags & FAULT_FLAG_WRITE);
+		if (pmd_none(pmdp_get_lockless(pmd)) &&
+		    vmf_insert_pfn_pmd(&next, pfn,
+				       vmf->flags & FAULT_FLAG_WRITE) !=
+		    VM_FAULT_NOPAGE)
+			return;
 	}
 }
 

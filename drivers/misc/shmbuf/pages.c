@@ -294,7 +294,7 @@ static void shmbuf_pages_fence(struct shmbuf *buf)
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-static vm_fault_t map_huge_folio(struct vm_fault *vmf)
+static vm_fault_t map_huge_folio(struct vm_fault *vmf, bool wait)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	vm_fault_t ret = VM_FAULT_FALLBACK;
@@ -307,7 +307,12 @@ static vm_fault_t map_huge_folio(struct vm_fault *vmf)
 	if (IS_ERR(folio))
 		return VM_FAULT_FALLBACK;
 	/* Who revokes, or puts a page table there, has it locked for that. */
-	folio_lock(folio);
+	if (wait) {
+		folio_lock(folio);
+	} else if (!folio_trylock(folio)) {
+		folio_put(folio);
+		return VM_FAULT_FALLBACK;
+	}
 	if (vmf->pgoff >= i_size_read(mapping->host) >> PAGE_SHIFT)
 		ret = VM_FAULT_SIGBUS;
 	else if (shmbuf_has_page_table(vmf))
@@ -337,7 +342,7 @@ static void map_folios_ahead(struct vm_fault *vmf)
 		};
 
 		if (pmd_none(pmdp_get_lockless(pmd)) &&
-		    map_huge_folio(&next) != VM_FAULT_NOPAGE)
+		    map_huge_folio(&next, false) != VM_FAULT_NOPAGE)
 			return;
 	}
 }
@@ -352,7 +357,7 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 	if (order != PMD_ORDER)
 		return VM_FAULT_FALLBACK;
-	ret = map_huge_folio(vmf);
+	ret = map_huge_folio(vmf, true);
 	if (ret == VM_FAULT_NOPAGE)
 		map_folios_ahead(vmf);
 	if (ret != VM_FAULT_FALLBACK)
