@@ -12,6 +12,8 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
@@ -21,11 +23,11 @@
 #include <linux/mm.h>
 #include <linux/folio_batch.h>
 #include <linux/pagemap.h>
-#include <linux/preempt.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "geometry.h"
 #include "shmbuf.h"
@@ -66,38 +68,18 @@ struct folio *shmbuf_alloc_folio(unsigned int order, int numa_node)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_alloc_folio);
 
-/*
- * Single folios would stay in a per-CPU batch of the LRU for a while, with a
- * reference that cannot be told from somebody's who writes to the page, see
- * shmbuf_pages_in_use(). Releasing a batch of our own empties those of this CPU.
- */
-static noinline_for_stack void put_single_folio(struct folio *folio)
-{
-	struct folio_batch batch;
-
-	folio_batch_init(&batch);
-	folio_batch_add(&batch, folio);
-	folio_batch_release(&batch);
-}
-
-/* Gives the caller's reference to the page cache. */
 static int add_folio(struct address_space *mapping, struct folio *folio,
 		     pgoff_t index)
 {
-	int err;
+	int err = filemap_add_folio(mapping, folio, index, SHMBUF_PAGES_GFP);
 
-	migrate_disable();
-	err = filemap_add_folio(mapping, folio, index, SHMBUF_PAGES_GFP);
 	if (!err) {
 		folio_mark_uptodate(folio);
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
 	}
-	if (folio_test_large(folio))
-		folio_put(folio);
-	else
-		put_single_folio(folio);
-	migrate_enable();
+	/* The page cache has its own references. */
+	folio_put(folio);
 	return err;
 }
 
@@ -245,11 +227,37 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 	return 0;
 }
 
+/* Releasing a batch of one's own empties those that mm has on this CPU. */
+static long empty_batches(void *folio)
+{
+	struct folio_batch batch;
+
+	folio_get(folio);
+	folio_batch_init(&batch);
+	folio_batch_add(&batch, folio);
+	folio_batch_release(&batch);
+	return 0;
+}
+
+/*
+ * Single folios on their way to the LRU or in it, for mlock() and madvise() too,
+ * have references from batches, each CPU its own. What lru_add_drain_all() does,
+ * which is not exported.
+ */
+static void empty_all_batches(struct folio *folio)
+{
+	int cpu;
+
+	guard(cpus_read_lock)();
+	for_each_online_cpu(cpu)
+		work_on_cpu(cpu, empty_batches, folio);
+}
+
 /*
  * References beyond those of the page cache, of page tables and of shmbuf_vmap()
  * are somebody's who uses the memory itself: pins, but also plain references,
  * through which some filesystems write for O_DIRECT. Faults and read() have one
- * for a moment.
+ * for a moment, and so have batches, until the caller looks again.
  */
 static bool shmbuf_pages_in_use(struct shmbuf *buf)
 {
@@ -264,6 +272,8 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf)
 			return true;
 		in_use = folio_ref_count(folio) !=
 			 folio_expected_ref_count(folio) + own;
+		if (in_use)
+			empty_all_batches(folio);
 		index += folio_nr_pages(folio);
 		folio_put(folio);
 		if (in_use)

@@ -1571,6 +1571,50 @@ TEST_F(buffer, seal_waits_for_pins)
 	EXPECT_EQ(get_info(self->fd).seals, SHMBUF_SEAL_WRITE);
 }
 
+static void run_on_cpu(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* A page that is on its way to a list of another CPU is not used by anybody. */
+TEST_F(node, seal_after_reclaim_and_mlock)
+{
+	const struct { int flags, advice; } how[] = {
+		{ MAP_SHARED, MADV_PAGEOUT },
+		{ MAP_SHARED, MADV_COLD },
+		{ MAP_SHARED | MAP_LOCKED, MADV_NORMAL },
+	};
+	cpu_set_t before;
+	size_t i;
+	char *p;
+
+	ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+	if (over_memlock_limit(page))
+		SKIP(return, "RLIMIT_MEMLOCK is less than a page");
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		struct shmbuf_create c = valid_create();
+
+		c.size = page;
+		/* With one CPU, the list is its own. */
+		run_on_cpu(1);
+		ASSERT_EQ(ioctl(self->dev, SHMBUF_IOC_CREATE, &c), 0);
+		p = mmap(NULL, page, RW, how[i].flags, c.fd, 0);
+		ASSERT_NE(p, MAP_FAILED);
+		p[0] = 1;
+		ASSERT_EQ(madvise(p, page, how[i].advice), 0);
+		run_on_cpu(0);
+		munmap(p, page);
+		EXPECT_EQ(add_seals(c.fd, SHMBUF_SEAL_WRITE),
+			  SHMBUF_SEAL_WRITE) TH_LOG("%zu", i);
+		close(c.fd);
+		ASSERT_EQ(sched_setaffinity(0, sizeof(before), &before), 0);
+	}
+}
+
 static int sync_range(int fd, uint64_t offset, uint64_t length,
 		      uint32_t direction, uint32_t phase)
 {
