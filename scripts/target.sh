@@ -69,7 +69,7 @@ build_programs() {
 	local headers=$programs options=() program
 	if [ "$arch" = um ]; then
 		make -C "$linux" -s O="$headers" headers
-		for program in guest/init guest/demo samples/shmbuf/shmbuf-consumer; do
+		for program in guest/init guest/demo samples/shmbuf/shmbuf-{consumer,hello}; do
 			gcc -O2 -Wall -Werror -isystem "$headers/usr/include" -o "$programs/${program##*/}" "$top/$program.c"
 		done
 	else

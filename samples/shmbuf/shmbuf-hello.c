@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A parent writes into a buffer, and a child waits for that and reads. */
+#include <err.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/shmbuf.h>
+
+int main(void)
+{
+	struct shmbuf_create c = { .size = 1 << 20, .name = "hello",
+				   .numa_node = SHMBUF_NUMA_ANY };
+	struct shmbuf_notify n = { 0 };
+	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+	char *text;
+
+	if (dev < 0 || ioctl(dev, SHMBUF_IOC_CREATE, &c))
+		err(1, "/dev/shmbuf");
+	text = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, 0);
+	if (text == MAP_FAILED)
+		err(1, "mmap");
+	if (fork()) {
+		strcpy(text, "hello through a shared page");
+		if (ioctl(c.fd, SHMBUF_IOC_SIGNAL, &n))
+			err(1, "SHMBUF_IOC_SIGNAL");
+		return wait(NULL) < 0;
+	}
+	if (poll(&(struct pollfd) { .fd = c.fd, .events = POLLIN }, 1, -1) < 0)
+		err(1, "poll");
+	return puts(text) < 0;
+}
