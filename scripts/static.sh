@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced: what can be said of the series without booting it. $linux has the series
+# applied, $work is a scratch folder.
+
+added() { git -C "$linux" diff --name-only --no-renames --diff-filter=A base series -- "$@"; }
+
+# "! grep" does not end a shell with "set -e"; this does, and shows what was found.
+none() {	# PATTERN FILE
+	if grep -E "$1" "$2"; then return 1; fi
+}
+ours='shmbuf|driver-mmap'
+
+# checkpatch wants a sign-off, which only the person who posts can give, so it
+# sees a copy that is signed and thrown away.
+checkpatch_one() {	# patch
+	local copy=$work/${1##*/} ignore
+	ignore=$(sed 's/#.*//; s/[[:space:]]*//g; /^$/d' "$top/scripts/checkpatch-exceptions" | paste -sd,)
+	sed "0,/^---\$/s//\\nSigned-off-by: shmbuf developers <shmbuf@example.org>\\n---/" "$1" >"$copy"
+	cd "$linux"
+	./scripts/checkpatch.pl --strict --no-summary --show-types ${ignore:+--ignore "$ignore"} "$copy"
+}
+
+check_patches() {
+	local patch
+	for patch in $(numbered_patches); do
+		check "checkpatch-$(basename "$patch" .patch | cut -c1-4)" "checkpatch --strict $(basename "$patch")" checkpatch_one "$patch" || true
+	done
+}
+
+kernel_doc() {
+	cd "$linux"
+	# shellcheck disable=SC2046
+	./scripts/kernel-doc -Wall -none $(added '*.c' '*.h') 2>&1 | tee "$work/kernel-doc"
+	none . "$work/kernel-doc"
+	# It is silent about what it does not find, so it has to find something.
+	[ "$(./scripts/kernel-doc -rst include/uapi/linux/shmbuf.h | grep -c '^\.\. c:struct::')" -ge 5 ]
+}
+
+# Each file that the series adds has our entry, and each line of the entry a file.
+maintainers() {
+	local file line status=0
+	cd "$linux"
+	for file in $(added); do
+		./scripts/get_maintainer.pl --no-git --no-git-fallback --sections -f "$file" | grep -q '^SHMBUF ' ||
+			{ say "$file: not in our entry of MAINTAINERS"; status=1; }
+	done
+	while read -r line; do
+		[ -e "$line" ] || { say "MAINTAINERS: $line does not exist"; status=1; }
+	done < <(sed -n 's/^F:[[:space:]]*//p' "$top/MAINTAINERS.snippet")
+	return $status
+}
+
+# A table of the sizes and offsets of all structures, as assembler.
+uapi_layout() {		# COMPILER OPTION...
+	{
+		say '#include <stddef.h>' '#include <linux/shmbuf.h>' 'const unsigned layout[] = {' | tr '\n' '\n'
+		awk '/^struct .* {$/ { s = $2; print "sizeof(struct " s ")," }
+		     s && /^\t__[us][0-9]+ / { f = $2; sub(/[;[].*/, "", f); print "offsetof(struct " s ", " f ")," }
+		     /^};/ { s = "" }' "$work/uapi/linux/shmbuf.h"
+		say '};'
+	} | sed 's/> #/>\n#/g; s/> const/>\nconst/' >"$work/layout.c"
+	"$@" -I"$work/uapi" -isystem "$work/headers/include" -S -o - "$work/layout.c" | grep -E '^\s+\.(long|zero)'
+}
+
+# Complete in itself in every language that a program may be written in, and
+# the same to programs of 32 and 64 bits.
+uapi_header() {
+	local std
+	make -C "$linux" -s ARCH=x86_64 O="$work/kernel" INSTALL_HDR_PATH="$work/headers" headers_install
+	# Headers of the system may use extensions, ours not.
+	mkdir -p "$work/uapi/linux"
+	mv "$work/headers/include/linux/shmbuf.h" "$work/uapi/linux/"
+	say '#include <linux/shmbuf.h>' >"$work/only.c"
+	for std in c89 c99 c11 c17 c2x; do
+		gcc -std=$std -pedantic -Wall -Wextra -Werror -I"$work/uapi" -isystem "$work/headers/include" -fsyntax-only "$work/only.c"
+	done
+	for std in c++98 c++11 c++17 c++20 c++23; do
+		g++ -std=$std -pedantic -Wall -Wextra -Werror -I"$work/uapi" -isystem "$work/headers/include" -fsyntax-only -x c++ "$work/only.c"
+	done
+	uapi_layout gcc >"$work/layout.64"
+	uapi_layout i686-linux-gnu-gcc >"$work/layout.32"
+	[ "$(grep -c . "$work/layout.64")" -gt 20 ]
+	diff -u "$work/layout.64" "$work/layout.32"
+}
+
+# What a reviewer gets from the mails is the series again.
+b4_am() {
+	local id
+	plain_git -C "$linux" format-patch -q --stdout --thread=shallow --cover-letter --no-renames base..series >"$work/mbox"
+	id=$(sed -n 's/^Message-I[dD]: <\(.*\)>$/\1/p' "$work/mbox" | head -n 1)
+	mkdir -p "$work/b4"
+	cd "$linux"
+	HOME=$work b4 --offline-mode am -m "$work/mbox" -o "$work/b4" "$id"
+	cat "$work"/b4/*.mbx | git patch-id --stable | cut -d ' ' -f 1 >"$work/b4.ids"
+	cat $(numbered_patches) | git patch-id --stable | cut -d ' ' -f 1 >"$work/our.ids"
+	diff -u "$work/our.ids" "$work/b4.ids"
+}
+
+# --- what takes longer, for make gate -------------------------------------------
+
+# The distribution's sparse, or the newest that it has the source of.
+get_sparse() {
+	local repo suite minimum=0.6.5~
+	sparse=$(command -v sparse || true)
+	[ -z "$sparse" ] || ! dpkg --compare-versions "$(dpkg-query -W -f '${Version}' sparse)" lt $minimum || sparse=
+	[ -z "$sparse" ] || return 0
+	sparse=$cache/sparse/sparse
+	[ ! -x "$sparse" ] || return 0
+	write_apt_conf
+	rm -rf "$cache/sparse" "$cache/sparse.part"
+	mkdir "$cache/sparse.part"
+	cd "$cache/sparse.part"
+	for suite in "${suites[@]}"; do
+		for repo in $(repositories); do
+			packages_in "$repo" "$suite" >/dev/null || continue
+			sed -i 's/^deb /deb-src /' "$cache/apt/sources.list"
+			private_apt update || continue
+			private_apt --only-source --download-only source sparse 2>/dev/null || continue
+			rm -rf src
+			dpkg-source -x --no-check ./sparse_*.dsc src
+			dpkg --compare-versions "$(cd src && dpkg-parsechangelog -S Version)" ge $minimum || { rm -f sparse_*; continue; }
+			make -C src -j"$jobs" sparse
+			mv src "$cache/sparse"
+			rm -rf "$cache/sparse.part"
+			return
+		done
+	done
+	say "no suite has a sparse that is new enough"
+	return 1
+}
+
+# As one module with all options, with its samples.
+x86_module_config() {
+	"$linux/scripts/config" --file "$1/.config" --module SHMBUF --module SHMBUF_IVSHMEM --enable SAMPLES --module SAMPLE_SHMBUF
+}
+
+run_sparse() {
+	get_sparse
+	local dir=$build/limits
+	cd "$linux"
+	make ARCH=x86_64 O="$dir" -j"$jobs" -s prepare
+	rm -f "$dir"/drivers/misc/shmbuf/*.o "$dir"/samples/shmbuf/*.o
+	make ARCH=x86_64 O="$dir" -j"$jobs" C=1 CHECK="$sparse" CF='-D__CHECK_ENDIAN__ -Wbitwise' drivers/misc/shmbuf/ samples/shmbuf/ 2>&1 | tee "$work/sparse"
+	grep -q 'CHECK .*shmbuf/mmap.c' "$work/sparse"
+	none "($ours).*(warning|error):" "$work/sparse"
+}
+
+run_coccicheck() {
+	local dir
+	cd "$linux"
+	for dir in drivers/misc/shmbuf samples/shmbuf; do
+		make coccicheck MODE=report M=$dir J="$jobs" 2>&1 | tee "$work/cocci"
+		grep -q 'coccicheck' "$work/cocci"
+		none "($ours)[^ ]*\.[ch]:[0-9]+" "$work/cocci"
+	done
+}
+
+run_htmldocs() {
+	make -C "$linux" O="$build/docs" SPHINXDIRS='userspace-api driver-api' htmldocs 2>&1 | tee "$work/htmldocs"
+	[ -s "$build/docs/Documentation/output/driver-api/driver-mmap.html" ] || [ -s "$build/docs/Documentation/output/driver-api/driver-api/driver-mmap.html" ]
+	none "($ours)[^ ]*:?[0-9]*: (WARNING|ERROR)|WARNING.*($ours)" "$work/htmldocs"
+}
