@@ -34,14 +34,17 @@ bench: ## what it costs against every peer: tables, JSON and a chart, in bench/
 bench-check: ## the same, and is it as fast as it must be?
 	@scripts/bench.sh check
 
-gate: ## every patch builds without a warning, =y and =m, on 7.3 and 7.2
-	@scripts/gate.sh
+gate: ## what a maintainer's machines would find, at every patch, on 7.3 and 7.2
+	@scripts/gate.sh $(STAGES)
 
 tree: ## a git tree of the kernel with the series applied, to work in
 	@scripts/tree.sh
 
 export: ## write patches/ and the mirrored folders from that tree
 	@scripts/export.sh
+
+post: ## the series as mails, signed by AUTHOR="Name <mail>"; sends nothing
+	@scripts/post.sh
 
 fold: ## take edits made in the mirrored folders into the patches
 	@scripts/fold.sh
@@ -52,4 +55,4 @@ check-sync: ## do patches/ and the mirrored folders agree?
 distclean: ## forget the downloaded source, the trees and the builds
 	@scripts/distclean.sh
 
-.PHONY: help run check kunit selftests matrix coverage mutants soak bench bench-check gate tree export fold check-sync distclean
+.PHONY: help run check kunit selftests matrix coverage mutants soak bench bench-check gate tree export post fold check-sync distclean

@@ -7,16 +7,7 @@
 . "$top/scripts/source.sh"
 . "$top/scripts/series.sh"
 . "$top/scripts/count.sh"
-
-# checkpatch wants a sign-off, which only the person who posts can give, so it
-# sees a copy that is signed and thrown away.
-checkpatch_one() {	# patch
-	local copy=$work/${1##*/} ignore
-	ignore=$(sed 's/#.*//; s/[[:space:]]*//g; /^$/d' "$top/scripts/checkpatch-exceptions" | paste -sd,)
-	sed "0,/^---\$/s//\\nSigned-off-by: shmbuf developers <shmbuf@example.org>\\n---/" "$1" >"$copy"
-	cd "$linux"
-	./scripts/checkpatch.pl --strict --no-summary --show-types ${ignore:+--ignore "$ignore"} "$copy"
-}
+. "$top/scripts/static.sh"
 
 # each_selftest COMMAND...: for a shell, to run each of them by a command. It ends
 # well when none fails.
@@ -41,10 +32,11 @@ without_device() {
 # A million records, and a producer that goes while a program waits for it.
 sample() {
 	run_script sample "insmod $kernel/samples/shmbuf/shmbuf-producer.ko batch=4096 || exit" \
-		"$programs/shmbuf-consumer 1000000 || exit" \
+		"$programs/shmbuf-hello || exit" "$programs/shmbuf-consumer 1000000 || exit" \
 		"$programs/shmbuf-consumer 1000000000000 & sleep 1" \
 		'rmmod shmbuf_producer || exit; ! test -e /dev/shmbuf-sample || exit' \
 		'wait $!; test $? = 1' || return
+	grep -q '^hello through a shared page' "$console"
 	grep -q 'shmbuf-consumer: the producer has gone' "$console"
 	grep '1000000 records, none lost, none torn' "$console"
 }
@@ -59,6 +51,7 @@ pfnmap() { count_tap run_program pfnmap /pfnmap -- /dev/shmbuf-ivshmem0; }
 
 targets=(uml uml-kasan x86_64)
 need_targets "${targets[@]}"
+need g++ b4
 lock_cache
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -68,9 +61,11 @@ get_source
 . "$top/scripts/target.sh"
 . "$top/scripts/guests.sh"
 check am "apply the series with git am" apply_series "$linux" || finish
-for patch in $(numbered_patches); do
-	check "checkpatch-$(basename "$patch" .patch | cut -c1-4)" "checkpatch --strict $(basename "$patch")" checkpatch_one "$patch" || true
-done
+check_patches
+check doc "kernel-doc -Wall" kernel_doc || true
+check uapi "the UAPI header in C89 to C23, C++, and on 32 bits" uapi_header || true
+check b4 "b4 am gives the same patches" b4_am || true
+check post "make post" check_post || true
 check glue "the tools' own tests" "$top/scripts/test-glue.sh" || true
 consoles=()
 for name in "${targets[@]}"; do

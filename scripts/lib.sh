@@ -109,6 +109,9 @@ install_packages() {
 # One run at a time in the shared tree and the shared build folders.
 lock_cache() {
 	mkdir -p "$cache" 2>/dev/null || die "cannot write to $cache: set SHMBUF_CACHE to a folder that you own"
+	# A stage that is one of our commands has it already.
+	[ "${SHMBUF_LOCKED:-}" != "$cache" ] || return 0
+	export SHMBUF_LOCKED=$cache
 	exec 9>"$cache/lock"
 	flock -n 9 && return
 	say "waiting for another run that uses $cache ..."

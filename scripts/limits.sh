@@ -10,7 +10,7 @@ build_module_x86() {
 	local dir=$build/limits
 	mkdir -p "$dir"
 	make -C "$linux" ARCH=x86_64 O="$dir" -s x86_64_defconfig
-	"$linux/scripts/config" --file "$dir/.config" --module SHMBUF
+	"$linux/scripts/config" --file "$dir/.config" --module SHMBUF --module SHMBUF_IVSHMEM --enable SAMPLES --module SAMPLE_SHMBUF
 	make -C "$linux" ARCH=x86_64 O="$dir" -s olddefconfig
 	make -C "$linux" ARCH=x86_64 O="$dir" -j"$jobs" -s prepare
 	make -C "$linux" ARCH=x86_64 O="$dir" -j"$jobs" drivers/misc/shmbuf/
