@@ -51,15 +51,17 @@ recipients() {		# get_maintainer.pl's OPTION... for who is wanted
 }
 
 write_series() {
-	local options=() address
+	# No file of mm is touched, but what the driver does with mm is for mm's people.
+	local options=(--cc=linux-mm@kvack.org) address
+	[ "$version" = 1 ] || options+=(-v "$version")
 	apply_series "$linux"
 	sign_series
 	git -C "$linux" config branch.post.description "$(cover)"
 	while IFS= read -r address; do options+=("--to=$address"); done < <(recipients --nol)
 	while IFS= read -r address; do options+=("--cc=$address"); done < <(recipients --nom --nor)
-	[ ${#options[@]} -gt 0 ]
+	[ ${#options[@]} -gt 3 ]
 	plain_git -C "$linux" -c format.coverFromDescription=subject -c user.name="${author% <*}" -c user.email="$mail" \
-		format-patch -q --cover-letter -v "$version" --thread=shallow --no-renames --stat=72 \
+		format-patch -q --cover-letter --thread=shallow --no-renames --stat=72 \
 		${base_option:+"$base_option"} "${options[@]}" -o "$work/out" base..post
 }
 

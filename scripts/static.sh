@@ -104,7 +104,7 @@ check_post() {
 	local name='A Person <person@example.com>' out=$work/post number mails
 	OUT=$out AUTHOR=$name "$top/scripts/post.sh"
 	number=$(numbered_patches | wc -l)
-	mails=("$out"/v1-*.patch)
+	mails=("$out"/*.patch)
 	[ ${#mails[@]} = $((number + 1)) ]
 	[ "$(grep -lx "Signed-off-by: $name" "${mails[@]:1}" | wc -l)" = "$number" ]
 	[ "$(grep -lx "From: $name" "${mails[@]}" | wc -l)" = $((number + 1)) ]

@@ -88,7 +88,8 @@
  * /dev/shmbuf. On failure no buffer and no file descriptor exist, and the
  * structure is unchanged (with ``EFAULT`` it may be written in part).
  *
- * Return: 0 on success, or -1 with errno set to one of
+ * Return:
+ * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: @size is 0 or too large for any buffer; @backing, @cache,
  *   @flags, @numa_node, @reserved or @name has a value that is not allowed
  * * ``EOPNOTSUPP``: @backing cannot have @cache, or memory of @numa_node, on this
@@ -126,7 +127,8 @@ struct shmbuf_create {
  * ``EPERM``, and a mapping made for reading cannot be made writable later. The
  * kernel can still write.
  *
- * Return: 0 on success, or -1 with errno set to one of
+ * Return:
+ * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: @seals has an unknown bit, or @reserved is not 0
  * * ``EPERM``: @seals is not 0 and the file is not open for writing, or
  *   ``SHMBUF_SEAL_SEAL`` is in force and @seals has a seal that is not
@@ -158,7 +160,8 @@ struct shmbuf_seal {
  * again after the next signal; signals that come between two ACKs are counted,
  * none is lost.
  *
- * Return: 0 on success, or -1 with errno set to one of
+ * Return:
+ * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: @flags or @reserved is not 0
  * * ``EPERM``: SIGNAL of a buffer whose device is told about it, through a file
  *   that is not open for writing, or without the capability that the buffer needs
@@ -193,7 +196,8 @@ struct shmbuf_notify {
  * to a buffer with %SHMBUF_CAP_NEEDS_SYNC; for other buffers it does nothing and
  * succeeds.
  *
- * Return: 0 on success, or -1 with errno set to one of
+ * Return:
+ * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: the range is not inside the buffer, or @direction or @phase has
  *   a value that is not allowed
  */
