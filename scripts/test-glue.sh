@@ -165,6 +165,26 @@ printf 'VERSION = 7\nPATCHLEVEL = 3\n' >"$work/empty/Makefile"
 refuses "the series does not apply" 'apply the series with git am failed|make a tree with the series failed' make -s tree KSRC="$work/empty"
 succeeds "nothing half-made stays" test -z "$(find "$SHMBUF_CACHE" -maxdepth 2 -name '*.part*')"
 
+# --- README.md ----------------------------------------------------------------------
+
+readme() { "$top/scripts/readme.py" "$copy"; }
+succeeds "README.md is true" readme
+sed -i 's/^int main(void)$/int main(int argc)/' README.md
+refuses "another program in README.md" 'the program is not samples' readme
+restore
+sed -i 's/^| memfd | .*/| memfd | x | 1 |/' README.md
+refuses "another figure in README.md" 'the walk of memfd is [0-9.]* in' readme
+restore
+echo 'make believe' >>README.md
+refuses "a command in README.md that is none" 'there is no make believe' readme
+restore
+
+refuses "post without a name" 'who posts\? For instance' make -s post
+refuses "post with half a name" 'who posts\? For instance' make -s post AUTHOR=me@example.com
+refuses "post for nobody" 'a person has to sign' make -s post AUTHOR='shmbuf developers <shmbuf@example.org>'
+refuses "post again without a change log" 'version 2 needs a change log' make -s post AUTHOR='A B <a@b.example>' VERSION=2
+refuses "post over something" 'exists; remove it' make -s post AUTHOR='A B <a@b.example>' OUT="$work"
+
 # --- rows and their tests ---------------------------------------------------------
 
 rows() { "$top/scripts/rows.py" "$work/rows" "$work/kunit.log" "$work/selftests.log"; }
