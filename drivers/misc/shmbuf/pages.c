@@ -12,7 +12,6 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
-#include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -240,26 +239,46 @@ static long empty_batches(void *folio)
 }
 
 /*
- * Single folios on their way to the LRU or in it, for mlock() and madvise() too,
- * have references from batches, each CPU its own. What lru_add_drain_all() does,
- * which is not exported.
+ * A single folio on its way to the LRU has a reference from a batch of the CPU
+ * that brought it there. What lru_add_drain_all() does, which is not exported.
+ * The batches of a CPU that goes offline meanwhile are emptied by mm.
  */
 static void empty_all_batches(struct folio *folio)
 {
 	int cpu;
 
-	guard(cpus_read_lock)();
-	for_each_online_cpu(cpu)
+	for_each_online_cpu(cpu) {
+		if (fatal_signal_pending(current))
+			break;
 		work_on_cpu(cpu, empty_batches, folio);
+	}
+}
+
+/*
+ * With the folio locked, it is not mapped anew. A mapping that goes away gives back
+ * its count before its reference, so they are read the other way round: a mapping
+ * never makes up for the reference of somebody else.
+ */
+static bool has_user(struct folio *folio, int own)
+{
+	int refs;
+
+	if (!folio_trylock(folio))
+		return true;
+	refs = folio_ref_count(folio);
+	smp_rmb();	/* pairs with the atomic operations of an unmap */
+	own += folio_expected_ref_count(folio);
+	folio_unlock(folio);
+	return refs != own;
 }
 
 /*
  * References beyond those of the page cache, of page tables and of shmbuf_vmap()
  * are somebody's who uses the memory itself: pins, but also plain references,
  * through which some filesystems write for O_DIRECT. Faults and read() have one
- * for a moment, and so have batches, until the caller looks again.
+ * for a moment.
  */
-static bool shmbuf_pages_in_use(struct shmbuf *buf)
+static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 {
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
 	int own = buf->vaddr ? 2 : 1;
@@ -270,9 +289,8 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf)
 		folio = get_folio(buf, index);
 		if (IS_ERR(folio))
 			return true;
-		in_use = folio_ref_count(folio) !=
-			 folio_expected_ref_count(folio) + own;
-		if (in_use)
+		in_use = has_user(folio, own);
+		if (in_use && settle)
 			empty_all_batches(folio);
 		index += folio_nr_pages(folio);
 		folio_put(folio);

@@ -41,14 +41,14 @@ static void end_sealing(struct shmbuf *buf, u32 added)
 /* A reference that is held for a moment is not yet somebody's who writes. */
 static bool in_use(struct shmbuf *buf)
 {
-	int tries = 5;
+	unsigned int us;
 
 	if (!buf->ops->in_use)
 		return false;
-	while (buf->ops->in_use(buf)) {
-		if (!--tries || fatal_signal_pending(current))
+	for (us = 1000; buf->ops->in_use(buf, us == 1000); us *= 2) {
+		if (us > 16000 || fatal_signal_pending(current))
 			return true;
-		fsleep(1000);
+		fsleep(us);
 	}
 	return false;
 }

@@ -51,7 +51,8 @@ enum shmbuf_mapping {
  * @sync: hand a range over to the CPU, or with @end back to the device; NULL when
  *	that is never needed
  * @in_use: may a device or the kernel write to the memory on behalf of a
- *	mapping that is gone? NULL when that cannot be.
+ *	mapping that is gone? With @settle, what only mm uses is given back for
+ *	the next look. NULL when that cannot be.
  * @fence: wait for faults that began before i_size became 0; for
  *	SHMBUF_MAP_FOLIOS
  */
@@ -69,7 +70,7 @@ struct shmbuf_backing {
 	int (*vmap)(struct shmbuf *buf);
 	void (*sync)(struct shmbuf *buf, size_t offset, size_t len,
 		     enum dma_data_direction dir, bool end);
-	bool (*in_use)(struct shmbuf *buf);
+	bool (*in_use)(struct shmbuf *buf, bool settle);
 	void (*fence)(struct shmbuf *buf);
 };
 

@@ -609,7 +609,7 @@ static void test_write_while_sealing(struct kunit *test)
 
 static int begun;
 
-static bool begin_write_meanwhile(struct shmbuf *buf)
+static bool begin_write_meanwhile(struct shmbuf *buf, bool settle)
 {
 	begun = shmbuf_begin_write(buf);
 	return false;
