@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@ int main(void)
 {
 	struct shmbuf_create c = { .size = 1 << 20, .name = "hello",
 				   .numa_node = SHMBUF_NUMA_ANY };
+	struct pollfd p = { .events = POLLIN };
 	struct shmbuf_notify n = { 0 };
 	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
 	char *text;
@@ -26,12 +26,13 @@ int main(void)
 	if (text == MAP_FAILED)
 		err(1, "mmap");
 	if (fork()) {
-		strcpy(text, "hello through a shared page");
+		snprintf(text, c.size, "hello through a shared page");
 		if (ioctl(c.fd, SHMBUF_IOC_SIGNAL, &n))
 			err(1, "SHMBUF_IOC_SIGNAL");
 		return wait(NULL) < 0;
 	}
-	if (poll(&(struct pollfd) { .fd = c.fd, .events = POLLIN }, 1, -1) < 0)
+	p.fd = c.fd;
+	if (poll(&p, 1, -1) < 0)
 		err(1, "poll");
 	return puts(text) < 0;
 }
