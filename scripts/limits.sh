@@ -6,14 +6,18 @@ max_text=32768		# bytes of the module's text
 max_lines=80		# of a function
 max_frame=512		# bytes of a stack frame, from checkstack.pl
 
-build_module_x86() {
+configure_x86() {
 	local dir=$build/limits
 	mkdir -p "$dir"
 	make -C "$linux" ARCH=x86_64 O="$dir" -s x86_64_defconfig
 	"$linux/scripts/config" --file "$dir/.config" --module SHMBUF --module SHMBUF_IVSHMEM --enable SAMPLES --module SAMPLE_SHMBUF
 	make -C "$linux" ARCH=x86_64 O="$dir" -s olddefconfig
 	make -C "$linux" ARCH=x86_64 O="$dir" -j"$jobs" -s prepare
-	make -C "$linux" ARCH=x86_64 O="$dir" -j"$jobs" drivers/misc/shmbuf/
+}
+
+build_module_x86() {
+	configure_x86
+	make -C "$linux" ARCH=x86_64 O="$build/limits" -j"$jobs" drivers/misc/shmbuf/
 }
 
 check_limits() {

@@ -25,14 +25,17 @@ int main(void)
 	text = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, 0);
 	if (text == MAP_FAILED)
 		err(1, "mmap");
-	if (fork()) {
-		snprintf(text, c.size, "hello through a shared page");
-		if (ioctl(c.fd, SHMBUF_IOC_SIGNAL, &n))
-			err(1, "SHMBUF_IOC_SIGNAL");
-		return wait(NULL) < 0;
-	}
 	p.fd = c.fd;
-	if (poll(&p, 1, -1) < 0)
-		err(1, "poll");
-	return puts(text) < 0;
+	switch (fork()) {
+	case -1:
+		err(1, "fork");
+	case 0:
+		if (poll(&p, 1, -1) < 0 || ioctl(c.fd, SHMBUF_IOC_ACK, &n))
+			err(1, "waiting for a signal");
+		return puts(text) < 0;
+	}
+	snprintf(text, c.size, "hello through a shared page");
+	if (ioctl(c.fd, SHMBUF_IOC_SIGNAL, &n))
+		err(1, "SHMBUF_IOC_SIGNAL");
+	return wait(NULL) < 0;
 }
