@@ -42,21 +42,63 @@ fails() {
 	return 1
 }
 
-# try_mutant TARGET KEY: succeeds when a test fails, and says which did.
-try_mutant() {
+# The kernel with the fault, put aside: while it is tested, the next one is built.
+build_mutant() {	# target key
 	use_target "$1"
 	"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" "$2"
 	git -C "$linux" diff -U0
-	rebuild_kernel || { say "it does not build: no mutant"; return 1; }
-	fails KUnit 90 run_kunit || fails selftests 400 run_selftests GUEST_STOP=1 || { say "no test fails"; return 1; }
+	rebuild_kernel
+	rm -rf "$kernel/mutant"
+	mkdir "$kernel/mutant"
+	cd "$kernel"
+	if [ "$arch" = um ]; then
+		cp linux mutant/
+	else
+		cp --parents initramfs "$("$top/scripts/machine.py" "$linux" "$arch" | head -n 1)" mutant/
+	fi
+}
+
+use_mutant() {		# target
+	use_target "$1"
+	kernel=$kernel/mutant
+}
+
+kunit_of_mutant() {	# target
+	use_mutant "$1"
+	fails KUnit 90 run_kunit
+}
+
+# Succeeds when a test fails, and says which did. Nothing is built meanwhile.
+selftests_of_mutant() {	# target
+	cat "$logs/mutant.kunit"
+	! grep -q '^caught by: ' "$logs/mutant.kunit" || return 0
+	use_mutant "$1"
+	fails selftests 400 run_selftests GUEST_STOP=1 || { say "no test fails"; return 1; }
+}
+
+# Of the mutant whose KUnit suites run in the background.
+judge() {
+	[ -n "$testing" ] || return 0
+	local name key place sentence
+	read -r name key place sentence <<<"$testing"
+	testing=
+	wait "$tester" || true
+	if check "mutant-$key" "$place: $sentence" selftests_of_mutant "$name"; then
+		grep '^caught by: ' "$logs/mutant-$key.log"
+		touch "$caught/$tests-$key"
+	else
+		survivors+=("$place: $sentence ($name)")
+	fi
 }
 
 check am "apply the series with git am" apply_series "$linux" || finish
 mkdir -p "$caught"
 tests=$(tests_hash)
 "$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" >"$logs/mutants" || die "kunit/mutants does not fit the driver (see above)"
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 survivors=()
 ready=
+testing=
 while read -r key name place sentence <&8; do
 	[ $# = 0 ] || [[ " $* " = *" ${place%:*} "* ]] || continue
 	if [ -e "$caught/$tests-$key" ]; then
@@ -64,6 +106,7 @@ while read -r key name place sentence <&8; do
 		continue
 	fi
 	if [[ " $ready " != *" $name "* ]]; then
+		judge
 		use_target "$name"
 		# The good kernel passes, within the same time.
 		before=$failed
@@ -71,14 +114,18 @@ while read -r key name place sentence <&8; do
 		[ $failed = $before ] || finish
 		ready+=" $name"
 	fi
-	if check "mutant-$key" "$place: $sentence" try_mutant "$name" "$key"; then
-		grep '^caught by: ' "$logs/mutant-$key.log"
-		touch "$caught/$tests-$key"
+	if in_own_shell build_mutant "$name" "$key" >"$logs/mutant-$key.build.log" 2>&1 </dev/null; then
+		judge
+		testing="$name $key $place $sentence"
+		in_own_shell kunit_of_mutant "$name" >"$logs/mutant.kunit" 2>&1 </dev/null &
+		tester=$!
 	else
-		survivors+=("$place: $sentence ($name)")
+		failed=$((failed + 1))
+		survivors+=("$place: $sentence ($name): does not build, see $logs/mutant-$key.build.log")
 	fi
 	git -C "$linux" checkout -q -f series
 done 8<"$logs/mutants"
+judge
 [ $passed -gt 1 ] || die "kunit/mutants has no fault in $*"
 [ ${#survivors[@]} = 0 ] || { say "not caught:"; printf '  %s\n' "${survivors[@]}"; }
 finish
