@@ -2460,11 +2460,11 @@ TEST_F(named, lasting)
 {
 	char c = 0;
 
-	ASSERT_EQ(pwrite(self->fd, "stays", 5, page), 5);
+	ASSERT_EQ(pwrite(self->fd, "stays", 5, 8), 5);
 	close(self->fd);
 	self->fd = open(NAMED, O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(self->fd, 0);
-	EXPECT_EQ(pread(self->fd, &c, 1, page + 4), 1);
+	EXPECT_EQ(pread(self->fd, &c, 1, 12), 1);
 	EXPECT_EQ(c, 's');
 }
 
