@@ -12,15 +12,16 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/cleanup.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/folio_batch.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/folio_batch.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -227,14 +228,9 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 }
 
 /* Releasing a batch of one's own empties those that mm has on this CPU. */
-static long empty_batches(void *folio)
+static long release_batch(void *batch)
 {
-	struct folio_batch batch;
-
-	folio_get(folio);
-	folio_batch_init(&batch);
-	folio_batch_add(&batch, folio);
-	folio_batch_release(&batch);
+	folio_batch_release(batch);
 	return 0;
 }
 
@@ -245,12 +241,19 @@ static long empty_batches(void *folio)
  */
 static void empty_all_batches(struct folio *folio)
 {
+	struct folio_batch *batch __free(kfree) = kmalloc_obj(*batch);
 	int cpu;
 
+	if (!batch)
+		return;
 	for_each_online_cpu(cpu) {
 		if (fatal_signal_pending(current))
 			break;
-		work_on_cpu(cpu, empty_batches, folio);
+		folio_get(folio);
+		/* Or it remembers the CPU before. */
+		folio_batch_init(batch);
+		folio_batch_add(batch, folio);
+		work_on_cpu(cpu, release_batch, batch);
 	}
 }
 
