@@ -241,11 +241,11 @@ static long release_batch(void *batch)
  */
 static void empty_all_batches(struct folio *folio)
 {
-	struct folio_batch *batch __free(kfree) = kmalloc_obj(*batch);
+	/* Small for the allocator, large for a stack. */
+	struct folio_batch *batch __free(kfree) =
+		kmalloc_obj(*batch, GFP_KERNEL | __GFP_NOFAIL);
 	int cpu;
 
-	if (!batch)
-		return;
 	for_each_online_cpu(cpu) {
 		if (fatal_signal_pending(current))
 			break;
