@@ -12,6 +12,7 @@ import sys
 
 
 def main(top):
+    sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.join(top, "bench"))
     import report
 
