@@ -4,6 +4,7 @@
  */
 
 #include <linux/align.h>
+#include <linux/cpuset.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/minmax.h>
@@ -21,7 +22,7 @@
 #include "shmbuf.h"
 
 /* To fail is better than to kill somebody to get the memory. */
-#define SHMBUF_CONTIG_GFP	(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | \
+#define SHMBUF_CONTIG_GFP	(GFP_USER | __GFP_ZERO | __GFP_NOWARN | \
 				 __GFP_RETRY_MAYFAIL)
 
 static unsigned long shmbuf_nr_pages(const struct shmbuf *buf)
@@ -29,11 +30,11 @@ static unsigned long shmbuf_nr_pages(const struct shmbuf *buf)
 	return buf->size >> PAGE_SHIFT;
 }
 
-static void free_page_range(struct page *page, unsigned long from,
-			    unsigned long to)
+/* By number: where memory has holes, the struct pages of a range may have, too. */
+static void free_pfns(unsigned long pfn, unsigned long nr)
 {
-	for (; from < to; from++) {
-		__free_page(page + from);
+	for (; nr; pfn++, nr--) {
+		__free_page(pfn_to_page(pfn));
 		cond_resched();
 	}
 }
@@ -64,7 +65,8 @@ static struct page *alloc_range(unsigned long nr, int numa_node)
 		numa_node = numa_mem_id();
 	else
 		gfp |= __GFP_THISNODE;
-	return alloc_contig_pages(nr, gfp, numa_node, NULL);
+	return alloc_contig_pages(nr, gfp, numa_node,
+				  &cpuset_current_mems_allowed);
 #else
 	return NULL;
 #endif
@@ -120,7 +122,7 @@ static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 		got = 1UL << order;
 		page = alloc_block(order, numa_node);
 	} else {
-		/* Begins at a multiple of what it is a multiple of. */
+		/* It then begins at such a multiple, or map_unit tells. */
 		got = ALIGN(nr, PMD_SIZE >> PAGE_SHIFT);
 		page = alloc_range(got, numa_node);
 	}
@@ -128,7 +130,7 @@ static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 
 	/* What was rounded up goes back at once. */
-	free_page_range(page, nr, got);
+	free_pfns(page_to_pfn(page) + nr, got - nr);
 	buf->vaddr = page_address(page);
 	shmbuf_set_pfns(buf, page_to_pfn(page));
 	return change_cache(buf);
@@ -138,7 +140,7 @@ static void shmbuf_contig_free(struct shmbuf *buf)
 {
 	/* Memory that stays uncached is lost, and not handed to anybody. */
 	if (buf->vaddr && !restore_cache(buf))
-		free_page_range(pfn_to_page(buf->pfn), 0, shmbuf_nr_pages(buf));
+		free_pfns(buf->pfn, shmbuf_nr_pages(buf));
 }
 
 static ssize_t shmbuf_contig_copy(struct shmbuf *buf, loff_t pos,

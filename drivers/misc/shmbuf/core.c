@@ -287,6 +287,7 @@ struct shmbuf *shmbuf_get(struct shmbuf *buf)
 	shmbuf_pin_mount();
 	return buf;
 }
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_get);
 
 /**
  * shmbuf_put() - give back a reference to a buffer

@@ -2,9 +2,10 @@
 /*
  * Memory of a device, which goes away with it.
  *
- * Whoever touches it holds the invalidate lock of the mapping and looks whether
- * the buffer is revoked. User memory must not be accessed under that lock, which
- * page faults take, so copies go through a page in between.
+ * Who touches it for a process holds the invalidate lock of the mapping and looks
+ * whether the buffer is revoked; a driver knows when its device goes. User memory
+ * must not be accessed under that lock, which page faults take, so copies go
+ * through a page in between.
  */
 
 #include <kunit/visibility.h>

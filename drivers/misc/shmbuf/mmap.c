@@ -29,10 +29,8 @@ static int count_new_mapping(struct shmbuf *buf, bool writable)
 	guard(spinlock)(&buf->lock);
 	if (buf->revoked)
 		return -ENODEV;
-	/* Sealed since ->mmap_prepare() looked, or about to be. */
-	if (writable && (buf->seals & SHMBUF_SEAL_WRITE))
-		return -EPERM;
-	if (writable && buf->sealing)
+	/* Sealed since ->mmap_prepare() looked, or about to be: look again. */
+	if (writable && (buf->sealing || (buf->seals & SHMBUF_SEAL_WRITE)))
 		return -EAGAIN;
 	buf->mappings++;
 	buf->writable_mappings += writable;

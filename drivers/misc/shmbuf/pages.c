@@ -258,9 +258,10 @@ static void empty_all_batches(struct folio *folio)
 }
 
 /*
- * With the folio locked, it is not mapped anew. A mapping that goes away gives back
- * its count before its reference, so they are read the other way round: a mapping
- * never makes up for the reference of somebody else.
+ * With the folio locked, it is not mapped anew: faults lock it, and fork() leaves
+ * a shared mapping of a file to them, see vma_needs_copy(). A mapping that goes away
+ * gives back its count before its reference, so they are read the other way round:
+ * a mapping never makes up for the reference of somebody else.
  */
 static bool has_user(struct folio *folio, int own)
 {
@@ -297,7 +298,7 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 			empty_all_batches(folio);
 		index += folio_nr_pages(folio);
 		folio_put(folio);
-		if (in_use)
+		if (in_use || fatal_signal_pending(current))
 			return true;
 		cond_resched();
 	}
@@ -379,7 +380,7 @@ static void map_folios_ahead(struct vm_fault *vmf)
 }
 
 /*
- * filemap_fault() would map the folio as a whole too, but only after it has
+ * mm's own fault would map the folio as a whole too, but only after it has
  * zeroed a page table that a huge entry never uses.
  */
 vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)

@@ -107,6 +107,8 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 	buf = shmbuf_alloc(&shmbuf_region, region->size, &args, region->dev);
 	if (IS_ERR(buf))
 		return buf;
+	/* Who else writes there is not known, so nobody is promised anything. */
+	buf->seals = SHMBUF_SEAL_SEAL;
 	buf->privileged = region->privileged;
 	buf->is_ram = is_ram(region);
 	buf->signal_device = region->signal;

@@ -5,7 +5,8 @@
  * Whoever can write holds a count: each VMA that may be written, from
  * ->mapped() to ->close(), and each write() while it copies. A write seal is
  * added only when there is none, under the lock that protects the counts, and
- * every count is taken under that lock after a look at the seals.
+ * the first count of each is taken under that lock after a look at the seals.
+ * What a VMA with a count is copied or split into needs no look.
  */
 
 #include <kunit/visibility.h>

@@ -34,7 +34,8 @@ enum shmbuf_mapping {
  * @capabilities: SHMBUF_CAP_* that each buffer of it has to begin with
  * @mapping: how userspace maps it
  * @of_device: the memory is the device's and goes away with it: it is freed when
- *	the buffer is revoked, and is touched only under the invalidate lock
+ *	the buffer is revoked, and processes reach it only under the invalidate
+ *	lock
  * @io: mapped as I/O memory (VM_IO)
  * @alloc: get zeroed memory for the whole buffer from the node, or from any
  *	with NUMA_NO_NODE, and set map_unit, pfn and vaddr as far as they
@@ -112,8 +113,8 @@ struct shmbuf_backing {
  * @sequence: signals so far
  * @wait: who waits for the next one
  *
- * Everything but @vaddr and what @lock protects is constant once the buffer has
- * a file.
+ * Everything but @vaddr, what @lock protects, and what revocation takes away, is
+ * constant once the buffer has a file.
  */
 struct shmbuf {
 	struct inode inode;
@@ -187,7 +188,7 @@ int shmbuf_check_access(const struct file *file);
 void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn);
 
 /* To fail is better than to kill somebody to get the memory. */
-#define SHMBUF_DMA_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | \
+#define SHMBUF_DMA_GFP	(GFP_USER | __GFP_ACCOUNT | __GFP_NOWARN | \
 			 __GFP_RETRY_MAYFAIL)
 
 /* device.c */
@@ -206,18 +207,18 @@ static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 	return !pmd_none(pmd) && !pmd_trans_huge(pmd);
 }
 
+/* And somebody who may can have filled what a fault for a page is about. */
+static inline bool shmbuf_has_huge_entry(const struct vm_fault *vmf)
+{
+	return pmd_trans_huge(pmdp_get_lockless(vmf->pmd));
+}
+
 /*
  * The entries after the one of a huge fault are filled with it, up to the next
  * multiple of this in addresses: the memory is there, and a fault costs much more
  * than an entry. They are all in one page of entries.
  */
 #define SHMBUF_FAULT_AROUND	SZ_16M
-
-/* And somebody who may can have filled what a fault for a page is about. */
-static inline bool shmbuf_has_huge_entry(const struct vm_fault *vmf)
-{
-	return pmd_trans_huge(pmdp_get_lockless(vmf->pmd));
-}
 
 void shmbuf_signal_device(struct shmbuf *buf);
 

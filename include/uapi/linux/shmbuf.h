@@ -94,7 +94,7 @@
  *   @flags, @numa_node, @reserved or @name has a value that is not allowed
  * * ``EOPNOTSUPP``: @backing cannot have @cache, or memory of @numa_node, on this
  *   kernel, or the kernel has no such backing
- * * ``ENOMEM``: not enough memory, or, with ``SHMBUF_BACKING_CONTIG``, not
+ * * ``ENOMEM``: not enough memory, or, where @backing needs that, not
  *   enough in one piece; or above ``RLIMIT_MEMLOCK`` without ``CAP_IPC_LOCK``
  * * ``EINTR``: the process was killed meanwhile
  * * ``EMFILE``, ``ENFILE``: no free file descriptor
@@ -131,12 +131,13 @@ struct shmbuf_create {
  * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: @seals has an unknown bit, or @reserved is not 0
  * * ``EPERM``: @seals is not 0 and the file is not open for writing, or
- *   ``SHMBUF_SEAL_SEAL`` is in force and @seals has a seal that is not
+ *   ``SHMBUF_SEAL_SEAL`` is in force and @seals has a seal that is not, or the
+ *   capability that the buffer needs is missing
  * * ``EBUSY``: ``SHMBUF_SEAL_WRITE`` while a mapping can be written, a write() is
  *   under way, or the memory is still in use on behalf of such a mapping of
- *   before, by io_uring, direct I/O or vmsplice() for instance. While it is found
- *   out, write() and writable mappings may fail with
- *   ``EAGAIN``.
+ *   before, by io_uring, direct I/O or vmsplice() for instance; or a part of it has
+ *   a memory error. While it is found out, write() and mmap() of a file that is
+ *   open for writing may fail with ``EAGAIN``.
  * * ``EFAULT``: when only the answer cannot be written, the seals are in force
  */
 struct shmbuf_seal {
@@ -163,6 +164,8 @@ struct shmbuf_seal {
  * Return:
  * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: @flags or @reserved is not 0
+ * * ``EFAULT``: when only the answer cannot be written, the signal or the ACK
+ *   has happened
  * * ``EPERM``: SIGNAL of a buffer whose device is told about it, through a file
  *   that is not open for writing, or without the capability that the buffer needs
  */
@@ -200,6 +203,7 @@ struct shmbuf_notify {
  * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: the range is not inside the buffer, or @direction or @phase has
  *   a value that is not allowed
+ * * ``EPERM``: the capability that the buffer needs is missing
  */
 struct shmbuf_sync {
 	__u64 offset;

@@ -137,8 +137,7 @@ static void test_freed_to_the_last_page(struct kunit *test)
 	void *vaddr;
 	int i;
 
-	file = create_file(test, *backing, sizeof(pages) / sizeof(*pages) *
-					   PAGE_SIZE);
+	file = create_file(test, *backing, ARRAY_SIZE(pages) * PAGE_SIZE);
 	vaddr = shmbuf_vmap(shmbuf_of_file(file));
 	KUNIT_ASSERT_NOT_NULL(test, vaddr);
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {

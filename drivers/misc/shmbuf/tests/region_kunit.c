@@ -129,6 +129,17 @@ static void test_memory_is_not_ours(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(t->memory)), 1);
 }
 
+/* Somebody else may write to it, so there is no promise that it stays. */
+static void test_cannot_be_sealed(struct kunit *test)
+{
+	struct region_test *t = test->priv;
+
+	wrap_own_memory(test, false);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(t->buf, SHMBUF_SEAL_WRITE), -EPERM);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(t->buf, SHMBUF_SEAL_SEAL), 0);
+	KUNIT_EXPECT_EQ(test, t->buf->seals, SHMBUF_SEAL_SEAL);
+}
+
 /* I/O memory: no dump, no growing, no struct pages. */
 static void test_flags(struct kunit *test)
 {
@@ -568,6 +579,7 @@ static void region_test_exit(struct kunit *test)
 static struct kunit_case shmbuf_region_cases[] = {
 	KUNIT_CASE(test_same_bytes),
 	KUNIT_CASE(test_memory_is_not_ours),
+	KUNIT_CASE(test_cannot_be_sealed),
 	KUNIT_CASE(test_flags),
 	KUNIT_CASE_PARAM(test_privileged, privileged_gen_params),
 	KUNIT_CASE(test_opened_without_privilege),

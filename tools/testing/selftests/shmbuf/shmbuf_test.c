@@ -684,6 +684,47 @@ TEST_F(cgroup, charged)
 	}
 }
 
+/* No memory of a node that the process may not use. */
+TEST_F(cgroup, cpuset)
+{
+	const char *const control = CGROUP "cgroup.subtree_control";
+	static const struct {
+		const char *mems;
+		int node, err;
+	} tries[] = { { "1", 1 }, { "0", 1, ENOMEM }, { "0", 0 } };
+	/* Of each allocator one: a page, a block, a range. */
+	static const struct {
+		uint32_t backing;
+		uint64_t size;
+	} buffers[] = { { SHMBUF_BACKING_PAGES, 16 << 20 },
+			{ SHMBUF_BACKING_CONTIG, 1 },
+			{ SHMBUF_BACKING_CONTIG, 16 << 20 } };
+	struct shmbuf_create c;
+	unsigned int i, j;
+	int err;
+
+	if (access("/sys/devices/system/node/node1", F_OK))
+		SKIP(return, "one NUMA node, as under UML");
+	if (!count_lines(control, "cpuset", "") && write_file(control, "+cpuset"))
+		SKIP(return, "no cpuset controller in " CGROUP);
+	ASSERT_EQ(write_file(in_folder(self->path, "memory.max"), "max"), 0);
+	for (i = 0; i < ARRAY_SIZE(tries); i++) {
+		ASSERT_EQ(write_file(in_folder(self->path, "cpuset.mems"),
+				     tries[i].mems), 0);
+		for (j = 0; j < ARRAY_SIZE(buffers); j++) {
+			c = valid_create();
+			c.backing = buffers[j].backing;
+			c.size = buffers[j].size;
+			c.numa_node = tries[i].node;
+			err = ioctl(self->dev, SHMBUF_IOC_CREATE, &c) ? errno : 0;
+			EXPECT_EQ(err, tries[i].err)
+				TH_LOG("try %u, buffer %u", i, j);
+			if (!err)
+				close(c.fd);
+		}
+	}
+}
+
 /* What cannot be there is not looked for: nobody else has to make room first. */
 TEST_F(cgroup, more_than_memory)
 {
