@@ -63,7 +63,7 @@ build_patch() {		# commit
 	none 'warning:' "$work/warnings"
 	[ "$mode" = n ] || grep -q 'CC .*drivers/misc/shmbuf/core.o' "$work/warnings"
 	# A symbol that is not exported is missed by nobody before that.
-	[ "$mode" != m ] || um_make drivers/misc/shmbuf/shmbuf.ko
+	[ "$mode" != m ] || um_make drivers/misc/shmbuf/shmbuf.ko $(cd "$linux" && printf '%s\n' drivers/misc/shmbuf/tests/*_kunit.c | sed 's|tests/\(.*\)\.c|tests/shmbuf_\1.ko|')
 }
 
 # What UML has not: caches, huge entries, PCI.
