@@ -44,18 +44,18 @@ fails() {
 
 # The kernel with the fault, put aside: while it is tested, the next one is built.
 build_mutant() {	# target key
+	local image=linux
 	use_target "$1"
+	[ "$arch" = um ] || image=$("$top/scripts/machine.py" "$linux" "$arch" | head -n 1)
 	"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" "$2"
 	git -C "$linux" diff -U0
-	rebuild_kernel
+	# What boots, and no modules.
+	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$kernel" -j"$jobs" "${image##*/}"
 	rm -rf "$kernel/mutant"
 	mkdir "$kernel/mutant"
 	cd "$kernel"
-	if [ "$arch" = um ]; then
-		cp linux mutant/
-	else
-		cp --parents initramfs "$("$top/scripts/machine.py" "$linux" "$arch" | head -n 1)" mutant/
-	fi
+	[ "$arch" = um ] || cp initramfs mutant/
+	cp --parents "$image" mutant/
 }
 
 use_mutant() {		# target

@@ -40,11 +40,6 @@ build_kernel() {
 		--jobs="$jobs" "${options[@]}"
 }
 
-# After an edit of the driver only: without what kunit.py makes besides.
-rebuild_kernel() {
-	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$kernel" -j"$jobs"
-}
-
 # Only the driver is profiled; the next git am takes the line away again.
 profile_driver() {
 	grep -q GCOV_PROFILE "$linux/drivers/misc/shmbuf/Makefile" ||
