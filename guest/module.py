@@ -38,6 +38,16 @@ def create():
     return struct.unpack_from("=i", args, 20)[0]
 
 
+if sys.argv[1:]:
+    # A named buffer keeps the module, which its files hold besides.
+    before = references()
+    fds = [os.open(sys.argv[1], os.O_RDWR) for _ in range(10)]
+    expect("files of a named buffer hold the module", references() == before + len(fds))
+    for fd in fds:
+        os.close(fd)
+    expect("closed, they do not", references() == before)
+    sys.exit()
+
 expect("no reference to begin with", references() == 0)
 fds = [create() for _ in range(10)]
 expect("buffers hold the module", references() > 0 and not rmmod())
