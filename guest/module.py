@@ -39,7 +39,7 @@ def create():
 
 
 if sys.argv[1:]:
-    # A named buffer keeps the module, which its files hold besides.
+    # Of a named buffer that another module publishes.
     before = references()
     fds = [os.open(sys.argv[1], os.O_RDWR) for _ in range(10)]
     expect("files of a named buffer hold the module", references() == before + len(fds))

@@ -49,8 +49,8 @@ test_module() {
 	run_script module 'set -e' \
 		"insmod $ko/shmbuf.ko buffers=good:64K,bad" '! ls /dev/shmbuf-* || exit 1' \
 		"$programs/kselftest/shmbuf/shmbuf_test" "python3 $top/guest/module.py" "insmod $ko/shmbuf.ko" \
-		"python3 $top/guest/module.py" "insmod $ko/shmbuf.ko buffers=good:64K" \
-		"python3 $top/guest/module.py /dev/shmbuf-good"
+		"insmod $kernel/samples/shmbuf/shmbuf-producer.ko" "python3 $top/guest/module.py /dev/shmbuf-sample" \
+		'rmmod shmbuf-producer' "python3 $top/guest/module.py"
 	! grep -q '^not ok' "$console"
 }
 
