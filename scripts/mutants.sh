@@ -42,20 +42,26 @@ fails() {
 	return 1
 }
 
-# The kernel with the fault, put aside: while it is tested, the next one is built.
+image() {		# of the target in use, in its folder
+	[ "$arch" = um ] && say linux || "$top/scripts/machine.py" "$linux" "$arch" | head -n 1
+}
+
+# While it is built, the one before is tested: that stays where it is.
 build_mutant() {	# target key
-	local image=linux
 	use_target "$1"
-	[ "$arch" = um ] || image=$("$top/scripts/machine.py" "$linux" "$arch" | head -n 1)
 	"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" "$2"
 	git -C "$linux" diff -U0
 	# What boots, and no modules.
-	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$kernel" -j"$jobs" "${image##*/}"
+	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$kernel" -j"$jobs" "$(basename "$(image)")"
+}
+
+put_aside() {		# target
+	use_target "$1"
 	rm -rf "$kernel/mutant"
 	mkdir "$kernel/mutant"
 	cd "$kernel"
 	[ "$arch" = um ] || cp initramfs mutant/
-	cp --parents "$image" mutant/
+	cp --parents "$(image)" mutant/
 }
 
 use_mutant() {		# target
@@ -116,6 +122,7 @@ while read -r key name place sentence <&8; do
 	fi
 	if in_own_shell build_mutant "$name" "$key" >"$logs/mutant-$key.build.log" 2>&1 </dev/null; then
 		judge
+		in_own_shell put_aside "$name"
 		testing="$name $key $place $sentence"
 		in_own_shell kunit_of_mutant "$name" >"$logs/mutant.kunit" 2>&1 </dev/null &
 		tester=$!
