@@ -31,6 +31,11 @@ def main(top):
         if not figure or figure[1] != report.cell(results.walk(name)):
             bad.append(f"the walk of {row} is {report.cell(results.walk(name))} in bench/results.json")
 
+    for name in ("contig", "heap-system", "pages"):
+        figure = report.cell(results.walk(name, 65536))
+        if figure not in text.split("*Walk*")[-1]:
+            bad.append(f"the walk of 64 KiB of {name} is {figure} in bench/results.json")
+
     targets = set(re.findall(r"^([a-z-]+):", open(os.path.join(top, "Makefile")).read(), re.M))
     for target in sorted(set(re.findall(r"\bmake (?!headers)([a-z]+(?:-[a-z]+)*)", text))):
         if target not in targets:

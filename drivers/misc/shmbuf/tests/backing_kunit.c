@@ -519,7 +519,7 @@ static void test_allocation_fails(struct kunit *test)
 	current->fail_nth = 0;
 	kunit_info(test, "%d allocations, %d of them needed\n", nth - 1,
 		   failed);
-	/* Six at least, but a slab that was refilled meanwhile moves the others. */
+	/* Six or more, some of which a slab that is refilled meanwhile hides. */
 	KUNIT_EXPECT_GT(test, failed, 2);
 	KUNIT_EXPECT_LT(test, nth, 1000);
 }
