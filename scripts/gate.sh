@@ -43,8 +43,6 @@ gate_kernel() {
 # Only a module has a reference count that can be wrong.
 test_module() {
 	local ko=$build/gate-m/drivers/misc/shmbuf
-	use_target uml
-	build_programs
 	kernel=$build/gate-m
 	run_script module 'set -e' \
 		"insmod $ko/shmbuf.ko buffers=good:64K,bad" '! ls /dev/shmbuf-* || exit 1' \
@@ -126,6 +124,7 @@ for LINUX_SOURCE in $sources; do
 		fi
 	fi
 	wanted builds || continue
+	check "gate-$name-programs" "$name: build the programs" build_programs || continue
 	commits=$(git -C "$linux" rev-list --reverse base..series)
 	[ -n "$commits" ] || die "the series is empty"
 	for commit in $commits; do

@@ -43,7 +43,7 @@ fails() {
 }
 
 image() {		# of the target in use, in its folder
-	[ "$arch" = um ] && say linux || "$top/scripts/machine.py" "$linux" "$arch" | head -n 1
+	[ "$arch" = um ] && say linux || "$top/scripts/machine.py" "$linux" "$arch" | sed -n 1p
 }
 
 # While it is built, the one before is tested: that stays where it is.
