@@ -189,7 +189,7 @@ static void test_large_folios(struct kunit *test)
 	struct file *file = create_file(test, SHMBUF_BACKING_PAGES,
 					13 * PAGE_SIZE);
 
-	if (!mapping_large_folio_support(file->f_mapping)) {
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
 		KUNIT_EXPECT_EQ(test, order_at(test, file, 0), 0);
 		return;
 	}
