@@ -780,16 +780,17 @@ static void test_copy_faults(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shmbuf_of_file(file)->writers, 0);
 }
 
-/* A killed reader stops early. */
-static void test_copy_is_killed(struct kunit *test)
+/* Each piece arrives, and a killed reader stops after the first. */
+static void test_copy_in_pieces(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
 	size_t unit = PAGE_SIZE, size = SIZE;
 	struct file *file;
 	struct folio *folio;
+	size_t i, step = PAGE_SIZE / sizeof(u32);
 	loff_t pos = 0;
 	ssize_t ret;
-	void *data;
+	u32 *data;
 
 	if (*backing == SHMBUF_BACKING_CONTIG) {
 		if (PMD_SIZE > SZ_32M)
@@ -806,6 +807,16 @@ static void test_copy_is_killed(struct kunit *test)
 	}
 	data = kvzalloc(size, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, data);
+	for (i = 0; i < size / sizeof(*data); i += step)
+		data[i] = i + 1;
+	KUNIT_EXPECT_EQ(test, kernel_write(file, data, size, &pos), size);
+	memset(data, 0, size);
+	pos = 0;
+	KUNIT_EXPECT_EQ(test, kernel_read(file, data, size, &pos), size);
+	for (i = 0; i < size / sizeof(*data); i += step)
+		KUNIT_EXPECT_EQ(test, data[i], i + 1);
+
+	pos = 0;
 	sigaddset(&current->pending.signal, SIGKILL);
 	set_thread_flag(TIF_SIGPENDING);
 	ret = kernel_read(file, data, size, &pos);
@@ -1059,7 +1070,7 @@ static struct kunit_case shmbuf_file_cases[] = {
 	KUNIT_CASE(test_append),
 	KUNIT_CASE_PARAM(test_copy_across_pages, backing_gen_params),
 	KUNIT_CASE_PARAM(test_copy_faults, backing_gen_params),
-	KUNIT_CASE_PARAM(test_copy_is_killed, backing_gen_params),
+	KUNIT_CASE_PARAM(test_copy_in_pieces, backing_gen_params),
 #ifdef CONFIG_HAS_DMA
 	KUNIT_CASE_PARAM(test_sync, sync_gen_params),
 #endif

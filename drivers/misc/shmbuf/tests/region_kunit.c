@@ -46,13 +46,6 @@ static int map_own_memory(struct shmbuf *buf)
 	return 0;
 }
 
-/* Undoes map_own_memory(), as memunmap() does not know the address. */
-static void forget_mapping(struct region_test *t)
-{
-	if (IS_ENABLED(CONFIG_UML))
-		t->buf->vaddr = NULL;
-}
-
 static struct shmbuf_region own_memory(struct region_test *t)
 {
 	return (struct shmbuf_region) {
@@ -120,7 +113,6 @@ static void test_memory_is_not_ours(struct kunit *test)
 	memset(t->memory, 0x5a, SIZE);
 	wrap_own_memory(test, false);
 	KUNIT_EXPECT_NULL(test, t->buf->user);
-	forget_mapping(t);
 	__fput_sync(t->file);
 	shmbuf_put(t->buf);
 	t->file = NULL;
@@ -269,7 +261,6 @@ static void test_debugger(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, access_vma(ro, word, 8, 1), -EFAULT);
 	KUNIT_EXPECT_EQ(test, access_vma(ro, word, 8, 0), 8);
 
-	forget_mapping(t);
 	shmbuf_revoke(t->buf);
 	KUNIT_EXPECT_EQ(test, access_vma(addr, word, 8, 0), -EFAULT);
 }
@@ -286,7 +277,6 @@ static void test_revoke(struct kunit *test)
 	addr = vm_mmap(t->file, 0, SIZE, RW, MAP_SHARED, 0);
 	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
 	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
-	forget_mapping(t);
 	shmbuf_revoke(t->buf);
 	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), -EFAULT);
 	KUNIT_EXPECT_EQ(test, kernel_read(t->file, &byte, 1, &pos), -ENODEV);
@@ -340,7 +330,6 @@ static void test_signal_device(struct kunit *test)
 	/* Which a driver's own is not: it comes from there. */
 	shmbuf_signal(t->buf);
 	KUNIT_EXPECT_EQ(test, count, 1);
-	forget_mapping(t);
 	shmbuf_revoke(t->buf);
 	shmbuf_signal_device(t->buf);
 	KUNIT_EXPECT_EQ(test, count, 1);
@@ -565,8 +554,7 @@ static void region_test_exit(struct kunit *test)
 	if (!t)
 		return;
 	if (!IS_ERR_OR_NULL(t->buf)) {
-		forget_mapping(t);
-		/* No mapping outlives the memory. */
+			/* No mapping outlives the memory. */
 		shmbuf_revoke(t->buf);
 		shmbuf_put(t->buf);
 	}
