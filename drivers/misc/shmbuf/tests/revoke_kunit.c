@@ -282,46 +282,98 @@ static int revoke_in_thread(void *data)
 	return 0;
 }
 
-/* A fault that holds what a fault holds is waited for, and then undone. */
-static void test_waits_for_a_fault(struct kunit *test)
+struct toucher {
+	struct mm_struct *mm;
+	struct file *file;
+	unsigned long addr;
+	int page;
+	int ret;
+	struct completion done;
+};
+
+static int map_and_touch(void *data)
+{
+	struct toucher *toucher = data;
+
+	kthread_use_mm(toucher->mm);
+	toucher->addr = vm_mmap(toucher->file, 0, SIZE, RW, MAP_SHARED, 0);
+	toucher->ret = touch(toucher->addr, 0);
+	kthread_unuse_mm(toucher->mm);
+	complete(&toucher->done);
+	return 0;
+}
+
+/* What faults and revocations lock against each other. */
+static struct folio *lock(struct kunit *test, bool exclusive)
 {
 	struct revoke_test *t = test->priv;
 	struct address_space *mapping = t->file->f_mapping;
-	bool folios = t->buf->ops->mapping == SHMBUF_MAP_FOLIOS;
 	struct folio *folio = NULL;
-	struct revoker *revoker;
-	struct task_struct *task;
 
-	revoker = kunit_kzalloc(test, sizeof(*revoker), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, revoker);
-	revoker->buf = t->buf;
-	init_completion(&revoker->done);
-	if (folios) {
-		folio = filemap_lock_folio(mapping, PAGES - 1);
+	if (t->buf->ops->mapping == SHMBUF_MAP_FOLIOS) {
+		folio = filemap_lock_folio(mapping, 0);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	} else if (exclusive) {
+		filemap_invalidate_lock(mapping);
 	} else {
 		filemap_invalidate_lock_shared(mapping);
 	}
-	task = kthread_run(revoke_in_thread, revoker, "shmbuf_revoker");
-	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&revoker->done,
-							  HZ / 10), 0);
-	if (folios) {
+	return folio;
+}
+
+static void unlock(struct kunit *test, bool exclusive, struct folio *folio)
+{
+	struct revoke_test *t = test->priv;
+	struct address_space *mapping = t->file->f_mapping;
+
+	if (folio) {
 		folio_unlock(folio);
 		folio_put(folio);
+	} else if (exclusive) {
+		filemap_invalidate_unlock(mapping);
 	} else {
 		filemap_invalidate_unlock_shared(mapping);
 	}
-	if (!IS_ERR(task))
-		wait_for_completion(&revoker->done);
-	KUNIT_EXPECT_TRUE(test, t->buf->revoked);
 }
 
-struct toucher {
-	struct mm_struct *mm;
-	unsigned long addr;
-	int page;
-	struct completion done;
-};
+/* A fault waits for a revocation, and a revocation for a fault, which it undoes. */
+static void test_each_waits(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	struct toucher *toucher;
+	struct revoker *revoker;
+	struct task_struct *task;
+	struct folio *folio;
+
+	toucher = kunit_kzalloc(test, sizeof(*toucher), GFP_KERNEL);
+	revoker = kunit_kzalloc(test, sizeof(*revoker), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, toucher);
+	KUNIT_ASSERT_NOT_NULL(test, revoker);
+
+	toucher->mm = current->mm;
+	toucher->file = t->file;
+	init_completion(&toucher->done);
+	folio = lock(test, true);
+	task = kthread_run(map_and_touch, toucher, "shmbuf_toucher");
+	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&toucher->done,
+							  HZ / 10), 0);
+	unlock(test, true, folio);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&toucher->done);
+	KUNIT_EXPECT_EQ(test, toucher->ret, 0);
+
+	revoker->buf = t->buf;
+	init_completion(&revoker->done);
+	folio = lock(test, false);
+	task = kthread_run(revoke_in_thread, revoker, "shmbuf_revoker");
+	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&revoker->done,
+							  HZ / 10), 0);
+	unlock(test, false, folio);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&revoker->done);
+	KUNIT_EXPECT_TRUE(test, t->buf->revoked);
+	KUNIT_EXPECT_EQ(test, touch(toucher->addr, 0), -EFAULT);
+}
 
 /* Faults on one page after the other, until one is refused. */
 static int touch_until_revoked(void *data)
@@ -443,7 +495,7 @@ static struct kunit_case shmbuf_revoke_cases[] = {
 	KUNIT_CASE(test_revoked_while_mapping),
 	KUNIT_CASE(test_kernel_address),
 	KUNIT_CASE(test_twice),
-	KUNIT_CASE(test_waits_for_a_fault),
+	KUNIT_CASE(test_each_waits),
 	KUNIT_CASE(test_race_with_faults),
 	{}
 };
