@@ -245,16 +245,27 @@ static void test_published_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shmbuf_publish(two, "kunit", 0600), 0);
 }
 
-/* The node keeps the buffer, not the one who published it. */
+/* The node keeps the buffer, not the one who published it, and so does its file. */
 static void test_node_keeps_buffer(struct kunit *test)
 {
+	struct shmbuf_create args = { .size = 1, .numa_node = SHMBUF_NUMA_ANY };
+	struct file *node, *program = shmbuf_create_file(&args, NULL);
 	struct shmbuf *buf = create_pages(test);
 	int count = icount_read_once(&buf->inode);
 
+	KUNIT_ASSERT_FALSE(test, IS_ERR(program));
 	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "kunit", 0600), 0);
 	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 1);
+	/* What opening it comes to. */
+	node = anon_inode_getfile("[kunit]", program->f_op, NULL, O_RDWR);
+	__fput_sync(program);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(node));
+	KUNIT_EXPECT_EQ(test, shmbuf_attach(buf, node), 0);
+	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 2);
 	shmbuf_unpublish(buf);
 	shmbuf_unpublish(buf);
+	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 1);
+	__fput_sync(node);
 	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count);
 }
 
