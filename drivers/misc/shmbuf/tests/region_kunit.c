@@ -554,7 +554,7 @@ static void region_test_exit(struct kunit *test)
 	if (!t)
 		return;
 	if (!IS_ERR_OR_NULL(t->buf)) {
-			/* No mapping outlives the memory. */
+		/* No mapping outlives the memory. */
 		shmbuf_revoke(t->buf);
 		shmbuf_put(t->buf);
 	}
