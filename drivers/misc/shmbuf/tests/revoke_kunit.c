@@ -303,12 +303,15 @@ static int map_and_touch(void *data)
 	return 0;
 }
 
-/* What faults and revocations lock against each other. */
-static struct folio *lock(struct kunit *test, bool exclusive)
+/* Runs what has to wait for a lock that is between faults and revocations. */
+static void run_against_lock(struct kunit *test, bool exclusive,
+			     int (*fn)(void *data), void *data,
+			     struct completion *done)
 {
 	struct revoke_test *t = test->priv;
 	struct address_space *mapping = t->file->f_mapping;
 	struct folio *folio = NULL;
+	struct task_struct *task;
 
 	if (t->buf->ops->mapping == SHMBUF_MAP_FOLIOS) {
 		folio = filemap_lock_folio(mapping, 0);
@@ -318,14 +321,9 @@ static struct folio *lock(struct kunit *test, bool exclusive)
 	} else {
 		filemap_invalidate_lock_shared(mapping);
 	}
-	return folio;
-}
-
-static void unlock(struct kunit *test, bool exclusive, struct folio *folio)
-{
-	struct revoke_test *t = test->priv;
-	struct address_space *mapping = t->file->f_mapping;
-
+	init_completion(done);
+	task = kthread_run(fn, data, "shmbuf_waiter");
+	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(done, HZ / 10), 0);
 	if (folio) {
 		folio_unlock(folio);
 		folio_put(folio);
@@ -334,6 +332,8 @@ static void unlock(struct kunit *test, bool exclusive, struct folio *folio)
 	} else {
 		filemap_invalidate_unlock_shared(mapping);
 	}
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(done);
 }
 
 /* A fault waits for a revocation, and a revocation for a fault, which it undoes. */
@@ -342,8 +342,6 @@ static void test_each_waits(struct kunit *test)
 	struct revoke_test *t = test->priv;
 	struct toucher *toucher;
 	struct revoker *revoker;
-	struct task_struct *task;
-	struct folio *folio;
 
 	toucher = kunit_kzalloc(test, sizeof(*toucher), GFP_KERNEL);
 	revoker = kunit_kzalloc(test, sizeof(*revoker), GFP_KERNEL);
@@ -352,25 +350,12 @@ static void test_each_waits(struct kunit *test)
 
 	toucher->mm = current->mm;
 	toucher->file = t->file;
-	init_completion(&toucher->done);
-	folio = lock(test, true);
-	task = kthread_run(map_and_touch, toucher, "shmbuf_toucher");
-	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&toucher->done,
-							  HZ / 10), 0);
-	unlock(test, true, folio);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	wait_for_completion(&toucher->done);
+	run_against_lock(test, true, map_and_touch, toucher, &toucher->done);
 	KUNIT_EXPECT_EQ(test, toucher->ret, 0);
 
 	revoker->buf = t->buf;
-	init_completion(&revoker->done);
-	folio = lock(test, false);
-	task = kthread_run(revoke_in_thread, revoker, "shmbuf_revoker");
-	KUNIT_EXPECT_EQ(test, wait_for_completion_timeout(&revoker->done,
-							  HZ / 10), 0);
-	unlock(test, false, folio);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	wait_for_completion(&revoker->done);
+	run_against_lock(test, false, revoke_in_thread, revoker,
+			 &revoker->done);
 	KUNIT_EXPECT_TRUE(test, t->buf->revoked);
 	KUNIT_EXPECT_EQ(test, touch(toucher->addr, 0), -EFAULT);
 }
