@@ -51,6 +51,7 @@ static void shmbuf_coherent_free(struct shmbuf *buf)
 
 static int shmbuf_coherent_map(struct shmbuf *buf, struct vm_area_struct *vma)
 {
+	vma->vm_page_prot = shmbuf_accessed_prot(vma, vma->vm_flags & VM_WRITE);
 	return dma_mmap_attrs(buf->dev, vma, buf->vaddr, buf->dma, buf->size,
 			      dma_attrs(buf));
 }

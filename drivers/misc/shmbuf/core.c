@@ -213,6 +213,20 @@ int shmbuf_find_cache(const char *name)
 	return match_string(cache_names, ARRAY_SIZE(cache_names), name);
 }
 
+/* A buffer has a fixed size. O_TRUNC has no effect, as on a device node. */
+static int shmbuf_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+			  struct iattr *attr)
+{
+	if ((attr->ia_valid & ATTR_SIZE) && !(attr->ia_valid & ATTR_OPEN))
+		return -EINVAL;
+	attr->ia_valid &= ~ATTR_SIZE;
+	return simple_setattr(idmap, dentry, attr);
+}
+
+static const struct inode_operations shmbuf_inode_ops = {
+	.setattr	= shmbuf_setattr,
+};
+
 /**
  * shmbuf_alloc() - make a buffer that has no file yet
  * @ops: what it is to be made of
@@ -246,6 +260,10 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 		shmbuf_unpin_mount();
 		return ERR_CAST(inode);
 	}
+	/* Programs take the size of a regular file from fstat(). */
+	inode->i_mode |= S_IFREG;
+	inode->i_op = &shmbuf_inode_ops;
+	inode_set_bytes(inode, size);
 	i_size_write(inode, size);
 
 	buf = container_of(inode, struct shmbuf, inode);

@@ -27,8 +27,8 @@ static void show_buffer(struct seq_file *m, struct shmbuf *buf)
 	seq_printf(m, "ino=%llu size=%zu backing=%s cache=%s mappings=%u writable=%u seals=%#x sequence=%llu revoked=%d name=%s\n",
 		   (u64)buf->inode.i_ino, buf->size, buf->ops->name,
 		   shmbuf_cache_name(buf->cache), buf->mappings,
-		   buf->writable_mappings, buf->seals, buf->sequence,
-		   buf->revoked, buf->name);
+		   buf->writable_mappings, buf->seals,
+		   (u64)atomic64_read(&buf->sequence), buf->revoked, buf->name);
 }
 
 /* All at once, so that each buffer is there once. */

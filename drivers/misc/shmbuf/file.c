@@ -124,7 +124,7 @@ static long shmbuf_ioctl_info(struct file *file, void __user *uarg,
 	if (buf->revoked)
 		info.capabilities = SHMBUF_CAP_REVOKED;
 	info.seals = buf->seals;
-	info.sequence = buf->sequence;
+	info.sequence = atomic64_read(&buf->sequence);
 	info.mappings = buf->mappings;
 	info.writable_mappings = buf->writable_mappings;
 	spin_unlock(&buf->lock);
@@ -261,7 +261,8 @@ static void shmbuf_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "shmbuf-mappings:\t%u\n", buf->mappings);
 	seq_printf(m, "shmbuf-writable:\t%u\n", buf->writable_mappings);
 	seq_printf(m, "shmbuf-seals:\t%#x\n", buf->seals);
-	seq_printf(m, "shmbuf-sequence:\t%llu\n", buf->sequence);
+	seq_printf(m, "shmbuf-sequence:\t%llu\n",
+		   (u64)atomic64_read(&buf->sequence));
 	seq_printf(m, "shmbuf-revoked:\t%d\n", buf->revoked);
 }
 

@@ -4,11 +4,13 @@
  *
  * ->mmap_prepare() only describes a mapping and keeps no state, because mmap()
  * may still fail after it. A mapping counts from ->mapped() on, which runs
- * once the VMA exists. mm calls ->close() also for a VMA whose ->mapped() was
- * never reached or failed, so ->mapped() leaves a mark in vm_private_data,
- * which mm keeps only on success, and ->open() and ->close() look at the mark.
+ * once the VMA exists. ->mmap_prepare() leaves the flags of the VMA in
+ * vm_private_data, and ->mapped() replaces them with the buffer. mm keeps the
+ * buffer only if ->mapped() succeeds, but calls ->close() in either case. So a
+ * VMA counts if its vm_private_data is the buffer.
  *
- * mm merges no VMA with VM_DONTEXPAND, so each VMA stays the one counted.
+ * mm may extend a VMA, but never merges away a VMA that has ->close(). So the
+ * number of VMAs changes only in ->mapped(), ->open() and ->close().
  */
 
 #include <kunit/visibility.h>
@@ -17,6 +19,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 
@@ -38,26 +41,7 @@ static int count_new_mapping(struct shmbuf *buf, bool writable)
 	return 0;
 }
 
-static int shmbuf_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
-			 const struct file *file, void **vm_private_data)
-{
-	struct shmbuf *buf = shmbuf_of_file(file);
-
-	*vm_private_data = buf;
-	return count_new_mapping(buf, false);
-}
-
-static int shmbuf_mapped_writable(unsigned long start, unsigned long end,
-				  pgoff_t pgoff, const struct file *file,
-				  void **vm_private_data)
-{
-	struct shmbuf *buf = shmbuf_of_file(file);
-
-	*vm_private_data = buf;
-	return count_new_mapping(buf, true);
-}
-
-/* A VMA that is counted already grew in number or went. */
+/* Adjust the counts when a VMA is duplicated or removed. */
 static void count_mapping(struct shmbuf *buf, int change, bool writable)
 {
 	guard(spinlock)(&buf->lock);
@@ -70,68 +54,93 @@ static void count_mapping(struct shmbuf *buf, int change, bool writable)
 		trace_shmbuf_unmap(buf);
 }
 
-/* A VMA was split, or copied by fork() or mremap(). */
-static void shmbuf_vma_open(struct vm_area_struct *vma)
-{
-	struct shmbuf *buf = vma->vm_private_data;
-
-	if (buf)
-		count_mapping(buf, 1, vma->vm_flags & VM_MAYWRITE);
-}
-
-static void shmbuf_vma_close(struct vm_area_struct *vma)
-{
-	struct shmbuf *buf = vma->vm_private_data;
-
-	if (buf)
-		count_mapping(buf, -1, vma->vm_flags & VM_MAYWRITE);
-}
-
 /*
- * ->mmap_prepare() has no VMA, and what it returns is not yet where revocation
- * finds it. Here there is one, write-locked and in the file's tree of mappings;
- * except under a file that passes mmap() on from a ->mmap() of its own.
+ * ->mmap_prepare() has no VMA, and revocation does not find a mapping that
+ * ->mmap_prepare() would make. In ->mapped() the VMA is write-locked and in the
+ * file's tree of mappings. A file whose ->mmap() forwards to ->mmap_prepare()
+ * has no VMA at @start yet.
  */
-static int map_at_once(const struct file *file, unsigned long start,
-		       bool writable)
+static int map_at_once(struct shmbuf *buf, const struct file *file,
+		       unsigned long start)
 {
 	struct vm_area_struct *vma = vma_lookup(current->mm, start);
-	struct shmbuf *buf = shmbuf_of_file(file);
 	int err;
 
 	if (!vma || vma->vm_file != file)
 		return -EOPNOTSUPP;
-	err = count_new_mapping(buf, writable);
-	if (err)
-		return err;
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
 	err = buf->revoked ? -ENODEV : buf->ops->map(buf, vma);
 	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
-	if (err)
-		count_mapping(buf, -1, writable);
 	return err;
 }
 
-static int shmbuf_mapped_at_once(unsigned long start, unsigned long end,
-				 pgoff_t pgoff, const struct file *file,
-				 void **vm_private_data)
+/*
+ * mm populates no VM_PFNMAP mapping, although MAP_LOCKED and mlockall() ask for
+ * that. The mapping stays valid if populating it fails: a later access faults.
+ */
+static void populate(unsigned long start, unsigned long end, vm_flags_t flags)
 {
-	*vm_private_data = shmbuf_of_file(file);
-	return map_at_once(file, start, false);
+	unsigned int fault_flags = flags & VM_WRITE ? FAULT_FLAG_WRITE : 0;
+	unsigned long addr;
+
+	for (addr = start; addr < end; addr += PAGE_SIZE) {
+		if (fatal_signal_pending(current) ||
+		    fixup_user_fault(current->mm, addr, fault_flags, NULL))
+			return;
+		cond_resched();
+	}
 }
 
-static int shmbuf_mapped_at_once_writable(unsigned long start,
-					  unsigned long end, pgoff_t pgoff,
-					  const struct file *file,
-					  void **vm_private_data)
+static int shmbuf_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
+			 const struct file *file, void **vm_private_data)
 {
-	*vm_private_data = shmbuf_of_file(file);
-	return map_at_once(file, start, true);
+	vm_flags_t flags = (unsigned long)*vm_private_data;
+	struct shmbuf *buf = shmbuf_of_file(file);
+	bool writable = flags & VM_MAYWRITE;
+	int err;
+
+	err = count_new_mapping(buf, writable);
+	if (err)
+		return err;
+	if (buf->ops->mapping == SHMBUF_MAP_AT_ONCE) {
+		err = map_at_once(buf, file, start);
+		if (err) {
+			count_mapping(buf, -1, writable);
+			return err;
+		}
+	}
+	if (buf->ops->mapping == SHMBUF_MAP_PFNS &&
+	    (flags & VM_LOCKED_MASK) == VM_LOCKED)
+		populate(start, end, flags);
+	*vm_private_data = buf;
+	return 0;
+}
+
+static bool is_counted(const struct vm_area_struct *vma)
+{
+	return vma->vm_private_data == shmbuf_of_file(vma->vm_file);
+}
+
+/* A VMA was split, or copied by fork() or mremap(). */
+static void shmbuf_vma_open(struct vm_area_struct *vma)
+{
+	if (is_counted(vma))
+		count_mapping(vma->vm_private_data, 1,
+			      vma->vm_flags & VM_MAYWRITE);
+}
+
+static void shmbuf_vma_close(struct vm_area_struct *vma)
+{
+	if (is_counted(vma))
+		count_mapping(vma->vm_private_data, -1,
+			      vma->vm_flags & VM_MAYWRITE);
 }
 
 static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 {
 	struct shmbuf *buf = shmbuf_of_file(vmf->vma->vm_file);
+	pgprot_t prot = shmbuf_accessed_prot(vmf->vma,
+					     vmf->flags & FAULT_FLAG_WRITE);
 	unsigned long pfn;
 	vm_fault_t ret;
 
@@ -143,7 +152,7 @@ static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 	else if (shmbuf_has_huge_entry(vmf))
 		ret = VM_FAULT_NOPAGE;
 	else
-		ret = vmf_insert_pfn(vmf->vma, vmf->address, pfn);
+		ret = vmf_insert_pfn_prot(vmf->vma, vmf->address, pfn, prot);
 	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
 	trace_shmbuf_fault(buf, vmf, 0, ret);
 	return ret;
@@ -228,18 +237,8 @@ static int shmbuf_vma_access(struct vm_area_struct *vma, unsigned long addr,
 	return buf->ops->copy(buf, pos, &iter);
 }
 
-/* ->mapped() does not see the flags of the VMA, so each kind has its own. */
 static const struct vm_operations_struct shmbuf_pfn_vm_ops = {
 	.mapped		= shmbuf_mapped,
-	.open		= shmbuf_vma_open,
-	.close		= shmbuf_vma_close,
-	.fault		= shmbuf_pfn_fault,
-	.huge_fault	= shmbuf_pfn_huge_fault,
-	.access		= shmbuf_vma_access,
-};
-
-static const struct vm_operations_struct shmbuf_pfn_writable_vm_ops = {
-	.mapped		= shmbuf_mapped_writable,
 	.open		= shmbuf_vma_open,
 	.close		= shmbuf_vma_close,
 	.fault		= shmbuf_pfn_fault,
@@ -256,24 +255,8 @@ static const struct vm_operations_struct shmbuf_folio_vm_ops = {
 	.huge_fault	= shmbuf_pages_huge_fault,
 };
 
-static const struct vm_operations_struct shmbuf_folio_writable_vm_ops = {
-	.mapped		= shmbuf_mapped_writable,
-	.open		= shmbuf_vma_open,
-	.close		= shmbuf_vma_close,
-	.fault		= filemap_fault,
-	.map_pages	= filemap_map_pages,
-	.huge_fault	= shmbuf_pages_huge_fault,
-};
-
 static const struct vm_operations_struct shmbuf_at_once_vm_ops = {
-	.mapped		= shmbuf_mapped_at_once,
-	.open		= shmbuf_vma_open,
-	.close		= shmbuf_vma_close,
-	.access		= shmbuf_vma_access,
-};
-
-static const struct vm_operations_struct shmbuf_at_once_writable_vm_ops = {
-	.mapped		= shmbuf_mapped_at_once_writable,
+	.mapped		= shmbuf_mapped,
 	.open		= shmbuf_vma_open,
 	.close		= shmbuf_vma_close,
 	.access		= shmbuf_vma_access,
@@ -283,8 +266,7 @@ static void prepare_folios(struct vm_area_desc *desc)
 {
 	/* ->huge_fault() also where THP is for who asks for it (madvise). */
 	vma_desc_set_flags(desc, VMA_HUGEPAGE_BIT);
-	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
-		       &shmbuf_folio_writable_vm_ops : &shmbuf_folio_vm_ops;
+	desc->vm_ops = &shmbuf_folio_vm_ops;
 }
 
 static pgprot_t cache_pgprot(pgprot_t prot, u32 cache)
@@ -310,17 +292,17 @@ static void prepare_pfns(struct vm_area_desc *desc)
 	/* Memory of a guest or of the machine may be encrypted, a device is not. */
 	if (buf->ops->io && !buf->is_ram)
 		desc->page_prot = pgprot_decrypted(desc->page_prot);
-	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTDUMP_BIT);
-	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
-		       &shmbuf_pfn_writable_vm_ops : &shmbuf_pfn_vm_ops;
+	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
+			   VMA_DONTDUMP_BIT);
+	desc->vm_ops = &shmbuf_pfn_vm_ops;
 }
 
 static void prepare_at_once(struct vm_area_desc *desc)
 {
 	/* VM_IO, as the pages are not for get_user_pages() even if there are some. */
-	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_DONTDUMP_BIT);
-	desc->vm_ops = vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
-		       &shmbuf_at_once_writable_vm_ops : &shmbuf_at_once_vm_ops;
+	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_DONTEXPAND_BIT,
+			   VMA_DONTDUMP_BIT);
+	desc->vm_ops = &shmbuf_at_once_vm_ops;
 }
 
 /**
@@ -363,7 +345,6 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 		vma_desc_clear_flags(desc, VMA_MAYWRITE_BIT);
 	}
 	vma_desc_clear_flags(desc, VMA_MAYEXEC_BIT);
-	vma_desc_set_flags(desc, VMA_DONTEXPAND_BIT);
 	switch (buf->ops->mapping) {
 	case SHMBUF_MAP_FOLIOS:
 		prepare_folios(desc);
@@ -375,6 +356,7 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 		prepare_at_once(desc);
 		break;
 	}
+	desc->private_data = (void *)vma_flags_to_legacy(desc->vma_flags);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(shmbuf_mmap_prepare);

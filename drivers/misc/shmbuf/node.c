@@ -108,7 +108,7 @@ static int __init shmbuf_init(void)
 	if (err)
 		pr_debug("shmbuf: no memory for DMA: %d\n", err);
 	shmbuf_debug_init();
-	/* Without them there is still /dev/shmbuf, and a message. */
+	/* A buffer that cannot be published is reported, and does not fail init. */
 	shmbuf_publish_list(buffers, shmbuf_node.this_device, &buffers);
 	return 0;
 }

@@ -3,12 +3,15 @@
  * Notification: a sequence that counts signals, and files that remember how
  * much of it they have seen.
  *
- * A file is ready while the two differ. They change and are compared under the
- * lock of the buffer, and a signal changes the sequence before it wakes, so no
- * signal falls between a look at the sequence and the sleep after it.
+ * A file is ready while the two differ. A signal changes the sequence before it
+ * looks for sleepers, and poll() queues itself before it reads the sequence, with
+ * a full barrier in between on both sides. So either the signal finds the sleeper
+ * or poll() finds the signal. shmbuf_signal() takes no lock of the driver, so that
+ * an interrupt handler can call it.
  */
 
 #include <kunit/visibility.h>
+#include <linux/atomic.h>
 #include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
@@ -24,61 +27,67 @@
  */
 static unsigned long seen(const struct file *file)
 {
-	return (unsigned long)file->private_data;
+	return (unsigned long)READ_ONCE(file->private_data);
 }
 
 static void set_seen(struct file *file, u64 sequence)
 {
-	file->private_data = (void *)(unsigned long)sequence;
+	WRITE_ONCE(file->private_data, (void *)(unsigned long)sequence);
 }
 
 /**
- * shmbuf_watch() - let a new file of a buffer start with no signal pending
+ * shmbuf_watch() - initialise a new file of a buffer, with no signal pending
  * @buf: the buffer
- * @file: the file, whose private_data this uses from now on
+ * @file: the file, whose private_data belongs to the notification from now on
  *
- * Context: Any but interrupts.
+ * read() and write() never wait, so the file gets FMODE_NOWAIT.
  */
 void shmbuf_watch(struct shmbuf *buf, struct file *file)
 {
-	guard(spinlock)(&buf->lock);
-	set_seen(file, buf->sequence);
+	/* Without FMODE_NOWAIT, io_uring waits for a signal before it reads. */
+	file->f_mode |= FMODE_NOWAIT;
+	set_seen(file, atomic64_read(&buf->sequence));
 }
 
 /**
- * shmbuf_signal() - tell all who wait that there is something new
+ * shmbuf_signal() - signal the users of a buffer
  * @buf: the buffer
  *
- * Context: Any but interrupts.
- * Return: the sequence after it.
+ * Adds one to the sequence and wakes poll() on every open file of the buffer.
+ *
+ * Context: Any context except NMI, hard interrupts included, as for
+ *	eventfd_signal().
+ * Return: the new sequence.
  */
 u64 shmbuf_signal(struct shmbuf *buf)
 {
-	u64 sequence;
+	u64 sequence = atomic64_inc_return(&buf->sequence);
 
-	spin_lock(&buf->lock);
-	sequence = ++buf->sequence;
-	spin_unlock(&buf->lock);
-	wake_up_poll(&buf->wait, EPOLLIN | EPOLLRDNORM);
+	/* The barrier in here pairs with the one in poll_wait(). */
+	if (wq_has_sleeper(&buf->wait))
+		wake_up_poll(&buf->wait, EPOLLIN | EPOLLRDNORM);
 	return sequence;
 }
 EXPORT_SYMBOL_GPL(shmbuf_signal);
 
 /**
- * shmbuf_ack() - take note of all signals so far
+ * shmbuf_ack() - acknowledge all signals so far
  * @buf: the buffer
  * @file: the file that has seen them
- * @count: where to put how many were new to it
+ * @count: number of signals since the last shmbuf_ack() of @file
  *
- * Context: Any but interrupts.
  * Return: the sequence.
  */
 u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count)
 {
+	u64 sequence;
+
+	/* Two threads may acknowledge through one file. */
 	guard(spinlock)(&buf->lock);
-	*count = (unsigned long)buf->sequence - seen(file);
-	set_seen(file, buf->sequence);
-	return buf->sequence;
+	sequence = atomic64_read(&buf->sequence);
+	*count = (unsigned long)sequence - seen(file);
+	set_seen(file, sequence);
+	return sequence;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_ack);
 
@@ -97,10 +106,9 @@ __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait)
 	__poll_t ready = EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &buf->wait, wait);
-	guard(spinlock)(&buf->lock);
-	if ((unsigned long)buf->sequence != seen(file))
+	if ((unsigned long)atomic64_read(&buf->sequence) != seen(file))
 		ready |= EPOLLIN | EPOLLRDNORM;
-	if (buf->revoked)
+	if (shmbuf_revoked(buf))
 		ready = (ready & ~(EPOLLOUT | EPOLLWRNORM)) | EPOLLHUP;
 	return ready;
 }

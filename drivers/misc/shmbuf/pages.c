@@ -6,8 +6,9 @@
  * mm finds them there by itself, so a mapping is an ordinary shared file
  * mapping: get_user_pages() and futexes work on it, and no lock of the driver
  * is taken in a fault. The folios stay where they are, because the kernel
- * mapping and DMA may use them at any time: dirty for ever, they are neither
- * dropped nor migrated, and in an unevictable mapping they are not reclaimed.
+ * mapping and DMA may use them at any time: mm does not migrate a dirty folio,
+ * ->release_folio() refuses to drop or split one, and an unevictable mapping is
+ * not reclaimed.
  */
 
 #include <kunit/static_stub.h>
@@ -43,9 +44,32 @@ static int shmbuf_read_folio(struct file *file, struct folio *folio)
 	return -EIO;
 }
 
+/* A folio is dirty from the start, and clean after a memory error. */
+static bool shmbuf_dirty_folio(struct address_space *mapping,
+			       struct folio *folio)
+{
+	return false;
+}
+
+/*
+ * A process that may only read the buffer can ask mm to split a folio, for
+ * instance with MADV_PAGEOUT, and nothing would merge the pages again. Only after
+ * a memory error, mm may split the folio and drop the bad page. If revocation has
+ * set i_size to 0 meanwhile, mm drops all of the folio, and would account dirty
+ * pages to the writeback domain that this inode does not have.
+ */
+static bool shmbuf_release_folio(struct folio *folio, gfp_t gfp)
+{
+	if (!folio_contain_hwpoisoned_page(folio))
+		return false;
+	folio_clear_dirty(folio);
+	return true;
+}
+
 static const struct address_space_operations shmbuf_pages_aops = {
 	.read_folio	= shmbuf_read_folio,
-	.dirty_folio	= noop_dirty_folio,
+	.dirty_folio	= shmbuf_dirty_folio,
+	.release_folio	= shmbuf_release_folio,
 };
 
 /* To fail is better than to kill somebody to get the memory. */
@@ -75,7 +99,7 @@ static int add_folio(struct address_space *mapping, struct folio *folio,
 
 	if (!err) {
 		folio_mark_uptodate(folio);
-		folio_mark_dirty(folio);
+		folio_set_dirty(folio);
 		folio_unlock(folio);
 	}
 	/* The page cache has its own references. */
@@ -94,6 +118,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 	mapping->a_ops = &shmbuf_pages_aops;
 	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
 	mapping_set_unevictable(mapping);
+	mapping_set_release_always(mapping);
 	mapping_set_large_folios(mapping);
 	limit = min_t(size_t, mapping_max_folio_order(mapping), PMD_ORDER);
 

@@ -10,6 +10,7 @@
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/ctype.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
@@ -17,12 +18,14 @@
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/stat.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
 #include "shmbuf.h"
 
@@ -52,7 +55,36 @@ static const struct file_operations shmbuf_name_ops = {
 	.llseek	= noop_llseek,
 };
 
-/* What is a file name for everybody, and nothing in udev's and shells' eyes. */
+static struct shmbuf *buf_of(struct device *dev)
+{
+	struct miscdevice *misc = dev_get_drvdata(dev);
+
+	return container_of(misc, struct shmbuf_name, misc)->buf;
+}
+
+/* stat() of a device node has no size. */
+static ssize_t size_show(struct device *dev, struct device_attribute *attr,
+			 char *page)
+{
+	return sysfs_emit(page, "%zu\n", buf_of(dev)->size);
+}
+static DEVICE_ATTR_RO(size);
+
+static ssize_t backing_show(struct device *dev, struct device_attribute *attr,
+			    char *page)
+{
+	return sysfs_emit(page, "%s\n", buf_of(dev)->ops->name);
+}
+static DEVICE_ATTR_RO(backing);
+
+static struct attribute *shmbuf_name_attrs[] = {
+	&dev_attr_size.attr,
+	&dev_attr_backing.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(shmbuf_name);
+
+/* A name needs no quoting in a shell, a udev rule or sysfs. */
 static bool node_name_valid(const char *name)
 {
 	size_t i;
@@ -86,6 +118,7 @@ static int publish(struct shmbuf *buf, const char *name, umode_t mode,
 	/* 0 would stand for the default. */
 	n->misc.mode = mode | S_IFCHR;
 	n->misc.parent = buf->dev;
+	n->misc.groups = shmbuf_name_groups;
 	n->buf = buf;
 	n->owner = owner;
 
@@ -194,6 +227,26 @@ static const char *parse_buffer(char *spec, struct shmbuf_create *args,
 	return NULL;
 }
 
+/* -ENOMEM alone does not tell an administrator which limit the buffer exceeds. */
+static void report_no_memory(const char *name, const struct shmbuf_create *args)
+{
+	unsigned long nr = args->size >> PAGE_SHIFT, limit;
+	const char *what;
+
+	if (nr > totalram_pages()) {
+		what = "memory of the machine";
+		limit = totalram_pages();
+	} else if (args->backing != SHMBUF_BACKING_PAGES && nr > MAX_ORDER_NR_PAGES) {
+		what = "largest contiguous block";
+		limit = MAX_ORDER_NR_PAGES;
+	} else {
+		what = "available memory";
+		limit = si_mem_available();
+	}
+	pr_err("shmbuf: parameter buffers: \"%s\": cannot allocate %llu KiB; %s: %lu KiB\n",
+	       name, args->size / SZ_1K, what, limit * (PAGE_SIZE / SZ_1K));
+}
+
 static int publish_buffer(char *spec, struct device *dev, const void *owner)
 {
 	struct shmbuf_create args = { .numa_node = SHMBUF_NUMA_ANY };
@@ -212,8 +265,10 @@ static int publish_buffer(char *spec, struct device *dev, const void *owner)
 		err = publish(buf, name, 0600, owner);
 		shmbuf_put(buf);
 	}
-	if (err)
-		pr_err("shmbuf: parameter buffers: \"%s\": error %pe\n", name,
+	if (err == -ENOMEM)
+		report_no_memory(name, &args);
+	else if (err)
+		pr_err("shmbuf: parameter buffers: \"%s\": %pe\n", name,
 		       ERR_PTR(err));
 	return err;
 }
@@ -224,15 +279,17 @@ static int publish_buffer(char *spec, struct device *dev, const void *owner)
  * @dev: whose memory it is to be, for a backing of that kind
  * @owner: for shmbuf_unpublish_list()
  *
+ * One bad entry of the list does not affect the others.
+ *
  * Context: Process context, may sleep.
- * Return: 0, or a negative errno after a message, and then nothing of it stays
- *	published.
+ * Return: 0, or the errno of the first buffer that cannot be published. A message
+ *	names each such buffer and the reason.
  */
 int shmbuf_publish_list(const char *list, struct device *dev, const void *owner)
 {
 	char *copy __free(kfree) = NULL;
 	char *rest, *spec;
-	int err = 0;
+	int err, first_err = 0;
 
 	if (!list || !*list)
 		return 0;
@@ -240,11 +297,11 @@ int shmbuf_publish_list(const char *list, struct device *dev, const void *owner)
 	if (!copy)
 		return -ENOMEM;
 	rest = copy;
-	while (!err && (spec = strsep(&rest, ",")))
+	while ((spec = strsep(&rest, ","))) {
 		err = publish_buffer(spec, dev, owner);
-	if (err)
-		shmbuf_unpublish_list(owner);
-	return err;
+		first_err = first_err ?: err;
+	}
+	return first_err;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_publish_list);
 

@@ -7,6 +7,7 @@
 #ifndef _SHMBUF_H
 #define _SHMBUF_H
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -102,7 +103,8 @@ struct shmbuf_backing {
  * @iomem: the same where it is I/O memory, which has no @vaddr
  * @mutex: makes @vaddr be set once, seals be added one after the other, and
  *	nothing of this happen while the buffer is revoked
- * @lock: protects the counts, the seals and the sequence; a leaf, taken under
+ * @lock: protects the counts and the seals, and what a file has seen of the
+ *	sequence; a leaf, taken under
  *	mmap_lock, never held while user memory is accessed
  * @mappings: VMAs of the buffer
  * @writable_mappings: those of them that have VM_MAYWRITE
@@ -146,7 +148,8 @@ struct shmbuf {
 	u32 seals;
 	bool sealing;
 	bool revoked;
-	u64 sequence;
+
+	atomic64_t sequence;	/* signals so far, without @lock */
 	wait_queue_head_t wait;
 };
 
@@ -186,6 +189,23 @@ struct file *shmbuf_alloc_file(struct shmbuf *buf,
 
 int shmbuf_check_access(const struct file *file);
 void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn);
+
+/*
+ * Without a hardware-managed accessed or dirty flag, the first access to a PTE
+ * that is not accessed, and the first write to a PTE that is not dirty, fault.
+ */
+static inline pgprot_t shmbuf_accessed_prot(const struct vm_area_struct *vma,
+					    bool write)
+{
+	pte_t pte = pte_mkyoung(pfn_pte(0, vma->vm_page_prot));
+
+	/* The PTE of PROT_NONE has an inverted PFN on x86, against L1TF. */
+	if (!vma_is_accessible(vma))
+		return vma->vm_page_prot;
+	if (write)
+		pte = pte_mkdirty(pte);
+	return __pgprot(pte_val(pte));
+}
 
 /* To fail is better than to kill somebody to get the memory. */
 #define SHMBUF_DMA_GFP	(GFP_USER | __GFP_ACCOUNT | __GFP_NOWARN | \

@@ -156,10 +156,10 @@ struct shmbuf_seal {
  * @reserved: in: must be 0
  *
  * Used on the file of a buffer. SIGNAL adds one to the sequence and wakes
- * whoever waits for ``POLLIN`` with poll(), select() or epoll on any open file
- * of the buffer. ACK takes note of what has come, so that the file is ready
- * again after the next signal; signals that come between two ACKs are counted,
- * none is lost.
+ * poll(), select() and epoll on every open file of the buffer. ACK acknowledges
+ * all signals so far, so that the file is ready again after the next signal;
+ * signals that come between two ACKs are counted, none is lost. Descriptors made
+ * by dup(), fork() or ``SCM_RIGHTS`` are one open file.
  *
  * Return:
  * * 0 on success, else -1 and one of these in errno:
@@ -230,9 +230,9 @@ struct shmbuf_sync {
  * @size: size of the buffer in bytes
  * @map_unit: largest unit in bytes that one page table entry may map, at creation
  * @sequence: signals that the buffer has had, see &struct shmbuf_notify
- * @mappings: memory areas that map the buffer, in all processes. Each part of an
- *	area that was split, by mprotect() or munmap() for instance, counts;
- *	the parts are never merged again.
+ * @mappings: memory areas that map the buffer, in all processes, as
+ *	/proc/PID/maps lists them. Each part of an area that was split, by
+ *	mprotect() or munmap() for instance, counts.
  * @writable_mappings: those of them that are writable, or that mprotect() can
  *	make writable
  * @backing: one of ``SHMBUF_BACKING_*``

@@ -576,9 +576,8 @@ static void test_large_contig(struct kunit *test)
 }
 
 /*
- * Should a page be missing, after a memory error for instance, whoever touches it
- * gets SIGBUS. What mm puts in its place was cleared by nobody, and is shown to
- * nobody.
+ * An access to a page that is missing, after a memory error, raises SIGBUS. mm puts
+ * a page in its place that is not cleared, and no process sees that page.
  */
 static void test_lost_page(struct kunit *test)
 {
@@ -595,8 +594,11 @@ static void test_lost_page(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
 	addr = vm_mmap(file, 0, 4 * PAGE_SIZE, PROT_READ, MAP_SHARED, 0);
 	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	/* As after a memory error, the folio may be split. */
+	mapping_clear_release_always(file->f_mapping);
 	truncate_inode_pages_range(file->f_mapping, 2 * PAGE_SIZE,
 				   4 * PAGE_SIZE - 1);
+	mapping_set_release_always(file->f_mapping);
 	KUNIT_ASSERT_TRUE(test, IS_ERR(filemap_get_folio(file->f_mapping, 2)));
 	refs = refs_at(test, file, 0);
 	pos = 2 * PAGE_SIZE;

@@ -10,6 +10,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/array_size.h>
 #include <linux/bits.h>
+#include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
@@ -17,6 +18,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/miscdevice.h>
@@ -922,6 +924,43 @@ static void test_signal_and_ack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, arg.count, 2);
 }
 
+struct irq_signal {
+	struct hrtimer timer;
+	struct completion done;
+	struct shmbuf *buf;
+	bool hard;
+};
+
+static enum hrtimer_restart signal_from_timer(struct hrtimer *timer)
+{
+	struct irq_signal *s = container_of(timer, struct irq_signal, timer);
+
+	s->hard = in_hardirq();
+	shmbuf_signal(s->buf);
+	complete(&s->done);
+	return HRTIMER_NORESTART;
+}
+
+/* An interrupt handler can signal; lockdep checks the locks of the others. */
+static void test_signal_from_interrupt(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct irq_signal s = { .buf = shmbuf_of_file(file) };
+
+	KUNIT_EXPECT_EQ(test, ack(file), 0);
+	init_completion(&s.done);
+	hrtimer_setup_on_stack(&s.timer, signal_from_timer, CLOCK_MONOTONIC,
+			       HRTIMER_MODE_REL_HARD);
+	hrtimer_start(&s.timer, ns_to_ktime(NSEC_PER_MSEC),
+		      HRTIMER_MODE_REL_HARD);
+	wait_for_completion(&s.done);
+	hrtimer_cancel(&s.timer);
+	destroy_hrtimer_on_stack(&s.timer);
+	KUNIT_EXPECT_TRUE(test, s.hard);
+	KUNIT_EXPECT_TRUE(test, readable(file));
+	KUNIT_EXPECT_EQ(test, ack(file), 1);
+}
+
 /* A file is ready from a signal until the next ACK, and can always be written. */
 static void test_poll(struct kunit *test)
 {
@@ -959,7 +998,7 @@ static void test_count_over_the_wrap(struct kunit *test)
 	struct file *first = create_contig(test), *second;
 	struct shmbuf *buf = shmbuf_of_file(first);
 
-	buf->sequence = U32_MAX - 1;
+	atomic64_set(&buf->sequence, U32_MAX - 1);
 	second = open_again(test, first);
 	KUNIT_EXPECT_EQ(test, shmbuf_signal(buf), U32_MAX);
 	KUNIT_EXPECT_EQ(test, shmbuf_signal(buf), 1ULL << 32);
@@ -1075,6 +1114,7 @@ static struct kunit_case shmbuf_file_cases[] = {
 	KUNIT_CASE_PARAM(test_sync, sync_gen_params),
 #endif
 	KUNIT_CASE(test_signal_and_ack),
+	KUNIT_CASE(test_signal_from_interrupt),
 	KUNIT_CASE(test_poll),
 	KUNIT_CASE(test_files_count_apart),
 	KUNIT_CASE(test_count_over_the_wrap),

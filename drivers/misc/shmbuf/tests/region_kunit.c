@@ -314,7 +314,7 @@ static void test_signal_device(struct kunit *test)
 	memset(t->memory, 0, sizeof(struct shmbuf_notify));
 	KUNIT_EXPECT_EQ(test, signal_through(t->file, addr), 0);
 	KUNIT_EXPECT_EQ(test, count, 1);
-	KUNIT_EXPECT_EQ(test, t->buf->sequence, 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->buf->sequence), 1);
 
 	/* It takes what a store to the memory takes. */
 	memset(t->memory, 0, sizeof(struct shmbuf_notify));
@@ -326,7 +326,7 @@ static void test_signal_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, signal_through(t->file, addr), -EPERM);
 	put_cred(revert_creds(old));
 	KUNIT_EXPECT_EQ(test, count, 1);
-	KUNIT_EXPECT_EQ(test, t->buf->sequence, 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->buf->sequence), 1);
 	/* Which a driver's own is not: it comes from there. */
 	shmbuf_signal(t->buf);
 	KUNIT_EXPECT_EQ(test, count, 1);

@@ -159,4 +159,4 @@ TEST_F_TIMEOUT(ivshmem, taken_away, 600)
 	}
 }
 
-TEST_HARNESS_MAIN
+SHMBUF_HARNESS_MAIN

@@ -37,7 +37,7 @@
 #define NR_THREADS	3
 #define STEPS		6		/* of a round */
 #define STEP_US		50000
-#define PATIENCE	60		/* seconds more, for what is rare */
+#define PATIENCE	(60 * slowness())	/* seconds more, for what is rare */
 #define HUGE_SIZE	(3 << 20)	/* has huge pages, where they are 2M */
 #define AREA		(4 << 20)	/* more than the largest buffer */
 

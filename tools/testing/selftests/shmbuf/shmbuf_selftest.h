@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,9 +17,11 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <linux/io_uring.h>
 #include <linux/shmbuf.h>
 
 /* Not in the headers of every C library. */
@@ -32,6 +37,17 @@
 
 #define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
 #define REVOKE	"/sys/kernel/debug/shmbuf/revoke"
+
+/*
+ * How much slower this machine is than an idle one. Only a hang may end a test, so
+ * each time-out is multiplied by it.
+ */
+static inline int slowness(void)
+{
+	const char *factor = getenv("KSFT_SLOWNESS");
+
+	return factor && atoi(factor) > 0 ? atoi(factor) : 1;
+}
 
 /* The lowest free descriptor: the same before and after, if none leaked. */
 static inline int lowest_free_fd(void)
@@ -163,7 +179,7 @@ static inline bool wait_for_counts(int fd, uint32_t all, uint32_t writable)
 	struct shmbuf_info info;
 	int i;
 
-	for (i = 0; i < 6000; i++) {
+	for (i = 0; i < 6000 * slowness(); i++) {
 		info = get_info(fd);
 		if (info.mappings == all && info.writable_mappings == writable)
 			return true;
@@ -191,6 +207,34 @@ static inline int reopen(int fd, int flags)
 	return open(path, flags | O_CLOEXEC);
 }
 
+static inline sigjmp_buf *touch_point(void)
+{
+	static sigjmp_buf point;
+
+	return &point;
+}
+
+static inline void on_touch(int sig)
+{
+	siglongjmp(*touch_point(), sig);
+}
+
+/* Returns the signal that an access raises, or 0. */
+static inline int signal_of(char *p)
+{
+	struct sigaction action = { .sa_handler = on_touch }, bus, segv;
+	int sig;
+
+	sigaction(SIGBUS, &action, &bus);
+	sigaction(SIGSEGV, &action, &segv);
+	sig = sigsetjmp(*touch_point(), 1);
+	if (!sig)
+		__atomic_load_n(p, __ATOMIC_RELAXED);
+	sigaction(SIGBUS, &bus, NULL);
+	sigaction(SIGSEGV, &segv, NULL);
+	return sig;
+}
+
 /* As if the device had gone: needs root, and debugfs. */
 static inline int revoke_buffer(int fd)
 {
@@ -201,6 +245,107 @@ static inline int revoke_buffer(int fd)
 		return -1;
 	snprintf(ino, sizeof(ino), "%llu", (unsigned long long)st.st_ino);
 	return write_file(REVOKE, ino);
+}
+
+/* Just enough of io_uring for one request at a time. */
+struct ring {
+	int fd;
+	struct io_uring_params params;
+	char *queues;
+	struct io_uring_sqe *sqe;
+};
+
+static inline int ring_open(struct ring *ring)
+{
+	struct io_uring_params *params = &ring->params;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->fd = syscall(__NR_io_uring_setup, 1, params);
+	if (ring->fd < 0)
+		return -1;
+	/* As every kernel that has shmbuf does it. */
+	if (!(params->features & IORING_FEAT_SINGLE_MMAP))
+		abort();
+	ring->queues = mmap(NULL, params->cq_off.cqes +
+			    params->cq_entries * sizeof(struct io_uring_cqe),
+			    RW, MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
+	ring->sqe = mmap(NULL, sizeof(*ring->sqe), RW, MAP_SHARED, ring->fd,
+			 IORING_OFF_SQES);
+	if (ring->queues == MAP_FAILED || ring->sqe == MAP_FAILED)
+		abort();
+	return 0;
+}
+
+/* Submits one request and waits for its result. */
+static inline int ring_do_flags(struct ring *ring, int op, int fd, void *addr,
+				size_t len, int flags)
+{
+	struct io_sqring_offsets *sq = &ring->params.sq_off;
+	struct io_cqring_offsets *cq = &ring->params.cq_off;
+	unsigned int *tail = (void *)(ring->queues + sq->tail);
+	unsigned int *head = (void *)(ring->queues + cq->head);
+	struct io_uring_cqe *cqes = (void *)(ring->queues + cq->cqes);
+	unsigned int mask = *(unsigned int *)(ring->queues + cq->ring_mask);
+	int res;
+
+	*ring->sqe = (struct io_uring_sqe) {
+		.opcode = op,
+		.flags = flags,
+		.fd = fd,
+		.addr = (uintptr_t)addr,
+		.len = len,
+	};
+	*(unsigned int *)(ring->queues + sq->array) = 0;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	if (syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS,
+		    NULL, 0) != 1)
+		return -errno;
+	res = cqes[*head & mask].res;
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return res;
+}
+
+static inline int ring_do(struct ring *ring, int op, int fd, void *addr,
+			  size_t len)
+{
+	return ring_do_flags(ring, op, fd, addr, len, 0);
+}
+
+static inline int is_ready(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;
+}
+
+static inline long ack(int fd)
+{
+	struct shmbuf_notify arg = {};
+
+	return ioctl(fd, SHMBUF_IOC_ACK, &arg) ? -1 : (long)arg.count;
+}
+
+static inline long signal_buffer(int fd)
+{
+	struct shmbuf_notify arg = { .count = 99 };
+
+	if (ioctl(fd, SHMBUF_IOC_SIGNAL, &arg) || arg.count)
+		return -1;
+	return arg.sequence;
+}
+
+/* The time-outs of the harness are for an idle machine. */
+#define SHMBUF_HARNESS_MAIN						\
+int main(int argc, char **argv)						\
+{									\
+	struct __fixture_metadata *f;					\
+	struct __test_metadata *t;					\
+									\
+	for (f = __fixture_list; f; f = f->next) {			\
+		for (t = f->tests; t; t = t->next)			\
+			t->timeout *= slowness();			\
+	}								\
+	return test_harness_run(argc, argv);				\
 }
 
 #endif /* _SHMBUF_SELFTEST_H */
