@@ -25,7 +25,7 @@ coverage: ## lines and branches that KUnit reaches, and with the selftests, as H
 mutants: ## deliberate faults, one at a time: do the tests catch each?
 	@scripts/mutants.sh $(MUTANTS)
 
-soak: ## random operations, then races, for MINUTES=... in all, or from SEED=...
+soak: ## random operations, races, then all that mm does, for MINUTES=... in all, or from SEED=...
 	@MINUTES=$(MINUTES) SEED=$(SEED) OPERATIONS=$(OPERATIONS) ROUNDS=$(ROUNDS) scripts/soak.sh $(TARGET)
 
 bench: ## what it costs against every peer: tables, JSON and a chart, in bench/

@@ -20,14 +20,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/shmbuf.h>
 
 #define NODE	"/dev/shmbuf-ivshmem0"
 #define ROUNDS	1000
-#define SECONDS	120
 
 /* The beginning of the memory: how far each of the two is. */
 struct progress {
@@ -65,18 +63,14 @@ static void reach(uint32_t step)
 	__atomic_store_n(&progress->step[me], step, __ATOMIC_RELEASE);
 }
 
-/* Without interrupts there is nothing but looking. */
+/*
+ * ivshmem-plain has no interrupts, so poll. No wait has a time-out here: the host ends
+ * a guest that hangs.
+ */
 static void wait_for_peer(uint32_t step)
 {
-	int i;
-
-	for (i = 0; i < SECONDS * 1000; i++) {
-		if (__atomic_load_n(&progress->step[!me], __ATOMIC_ACQUIRE) >= step)
-			return;
+	while (__atomic_load_n(&progress->step[!me], __ATOMIC_ACQUIRE) < step)
 		usleep(1000);
-	}
-	errno = ETIMEDOUT;
-	fail("waiting for the other guest");
 }
 
 static uint64_t word(int who, size_t i)
@@ -121,11 +115,8 @@ static void wait_for_rings(uint64_t rings)
 	struct shmbuf_notify n = { 0 };
 
 	while (heard < own_signals + rings) {
-		if (poll(&p, 1, SECONDS * 1000) != 1) {
-			printf("# %llu of %llu doorbells\n", (unsigned long long)(heard - own_signals), (unsigned long long)rings);
-			errno = ETIMEDOUT;
+		if (poll(&p, 1, -1) != 1)
 			fail("poll()");
-		}
 		if (ioctl(fd, SHMBUF_IOC_ACK, &n))
 			fail("SHMBUF_IOC_ACK");
 		heard += n.count;
@@ -165,16 +156,13 @@ static void unplug(void)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	volatile uint32_t *step = progress->step;
-	time_t end = time(NULL) + SECONDS;
 	char c;
 
 	signal(SIGBUS, on_sigbus);
 	if (!sigsetjmp(gone, 1)) {
 		printf("peer: ready\n");
-		while (time(NULL) < end)
+		for (;;)
 			++*step;
-		errno = ETIMEDOUT;
-		fail("waiting for the device to go");
 	}
 	printf("ok 1 touching the mapping raises SIGBUS\n");
 	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLHUP))
@@ -182,10 +170,8 @@ static void unplug(void)
 	if (pread(fd, &c, 1, 0) != -1 || errno != ENODEV)
 		fail("pread()");
 	printf("ok 2 the file has hung up, and fails with ENODEV\n");
-	while (!access(NODE, F_OK) && time(NULL) < end)
+	while (!access(NODE, F_OK))
 		usleep(1000);
-	if (!access(NODE, F_OK))
-		fail("the node is still there");
 	printf("ok 3 the node is gone\n");
 	munmap(progress, size);
 	close(fd);

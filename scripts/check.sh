@@ -46,12 +46,31 @@ frames() {
 	count_tap run_script frames "insmod $kernel/samples/shmbuf/shmbuf-frames.ko || exit" "python3 $top/guest/frames.py"
 }
 
+# The programs of the document in other languages. Root gets the languages.
+languages=(python3 nodejs golang-go rustc librust-memmap2-dev default-jdk-headless)
+other_languages() {
+	rm -rf "$programs/languages"
+	"$top/scripts/languages.py" "$top/Documentation/userspace-api/shmbuf.rst" "$programs/languages"
+	may_skip=1 buffers=selftest:64K count_tap run_program languages /bin/sh "$top/guest/languages.sh" "$programs/languages"
+}
+
+# A buffer of the boot list that cannot be made takes no other with it.
+boot_list() {
+	buffers=first:64K,large:1T,block:64M:stream,paper:4K:paper,last:64K:contig \
+		run_script list 'for name in first last; do test -c /dev/shmbuf-$name || exit; done' \
+		'for name in large block paper; do ! test -e /dev/shmbuf-$name || exit; done' || return
+	grep '"large": cannot allocate 1073741824 KiB; memory of the machine: [0-9]* KiB' "$console"
+	grep '"block": cannot allocate 65536 KiB; largest contiguous block: [0-9]* KiB' "$console"
+	grep '"paper": no such backing' "$console"
+}
+
 # What mm wants of such mappings.
 pfnmap() { count_tap run_program pfnmap /pfnmap -- /dev/shmbuf-ivshmem0; }
 
 targets=(uml uml-kasan x86_64)
 need_targets "${targets[@]}"
 need g++ b4
+[ "$(id -u)" != 0 ] || need "${languages[@]}"
 lock_cache
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -78,6 +97,8 @@ check unprivileged "selftests without root" without_root || true
 check nodevice "selftests without the device" without_device || true
 check sample "sample: a driver, a program, a million records" sample || true
 check frames "sample: a driver with a node of its own" frames || true
+check list "buffers made at boot" boot_list || true
+check languages "the document's programs in other languages" other_languages || true
 use_target x86_64
 check pfnmap "mm's selftest pfnmap on a region" pfnmap || true
 check exchange "two guests exchange data" count_peers exchange || true

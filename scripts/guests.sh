@@ -38,29 +38,30 @@ exchange() {
 }
 
 doorbell() {
-	local status=0 server
+	local server
 	"$top/guest/ivshmem-server.py" "$work/server" 4 2 &
 	server=$!
+	# The server ignores SIGINT.
+	trap "kill $server" EXIT
 	until [ -S "$work/server" ]; do kill -0 $server && sleep 0.1 || return; done
 	local devices=(-chardev "socket,path=$work/server,id=server" -device ivshmem-doorbell,vectors=2,chardev=server)
-	two_guests doorbell || status=1
-	kill $server
-	return $status
+	two_guests doorbell
 }
 
 # The monitor reads a pipe.
 unplug() {
-	local devices guest i
+	local devices guest
 	share_file
 	mkfifo "$work"/monitor.{in,out}
 	devices+=(-chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline)
 	rm -f "$kernel/console.unplug.log"
 	run_program unplug /peer unplug &
 	guest=$!
-	for ((i = 0; i < 600; i++)); do
-		! grep -q '^peer: ready' "$kernel/console.unplug.log" 2>/dev/null || break
-		sleep 0.1
+	until grep -q '^peer: ready' "$kernel/console.unplug.log" 2>/dev/null; do
+		kill -0 $guest 2>/dev/null && sleep 0.1 || break
 	done
-	timeout 10 sh -c 'echo device_del iv >"$1"' sh "$work/monitor.in"
+	# Opened for writing only, the pipe of a QEMU that has ended would block. (A shell
+	# loses the number in "1<>" when it prints a function.)
+	{ echo device_del iv >&7; } 7<>"$work/monitor.in"
 	wait $guest
 }

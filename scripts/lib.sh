@@ -44,14 +44,40 @@ in_own_shell() {
 		\"\$@\"" bash "$@" 9>&-
 }
 
+# show_progress LINE STAMP [FOLDER]: rewrites a line of the terminal with the elapsed
+# time and the number of object files in FOLDER that are newer than STAMP. A line that
+# wraps could not be rewritten. The loop ignores SIGINT, and ends with the script.
+show_progress() {
+	local start=$SECONDS width objects=
+	{ read -r _ width < <(stty size </dev/tty); } 2>/dev/null && [ "$width" -gt 40 ] || width=80
+	while sleep 2 && kill -0 $$ 2>/dev/null; do
+		[ -z "${3:-}" ] || objects=$(find "$3" -name '*.o' -newer "$2" 2>/dev/null | wc -l)
+		printf '\r%s%d:%02d%s ' "${1:0:width-25}" $(((SECONDS - start) / 60)) $(((SECONDS - start) % 60)) "${objects:+, $objects objects}"
+	done
+}
+
 # stage NAME TITLE COMMAND...: run it with its output in a log; on failure show
 # the end of the log and where the rest is.
 stage() {
-	local name=$1 title=$2 log=$logs/$1.log start=$SECONDS
+	local name=$1 title=$2 log=$logs/$1.log start=$SECONDS line status=0 progress='' folder=''
 	shift 2
 	mkdir -p "$logs" || die "cannot write to $cache: set SHMBUF_CACHE to a folder that you own"
-	printf '%s %s ... ' "$(elapsed)" "$title"
-	if in_own_shell "$@" >"$log" 2>&1 </dev/null; then
+	line="$(elapsed) $title ... "
+	printf '%s' "$line"
+	if [ -t 1 ]; then
+		touch "$log.begin"
+		[ "$1" != build_kernel ] || folder=$kernel
+		show_progress "$line" "$log.begin" "$folder" 9>&- &
+		progress=$!
+	fi
+	in_own_shell "$@" >"$log" 2>&1 </dev/null || status=$?
+	if [ -n "$progress" ]; then
+		kill $progress 2>/dev/null || true
+		wait $progress 2>/dev/null || true
+		rm -f "$log.begin"
+		printf '\r\033[K%s' "$line"
+	fi
+	if [ $status = 0 ]; then
 		say "ok ($((SECONDS - start)) s)"
 		return 0
 	fi

@@ -31,7 +31,7 @@ def main(rows, *logs):
     bad = named = 0
     for line in lines(rows):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not re.fullmatch(r"[A-E]\d", cells[0]):
+        if not re.fullmatch(r"[A-H]\d", cells[0]):
             continue
         tests = re.findall(r"`([^`]+)`", cells[-1])
         missing = [test for test in tests if test not in passed]

@@ -28,14 +28,16 @@ check am "apply the series with git am" apply_series "$linux" || finish
 check "$name-build" "$name: build the kernel" build_kernel || finish
 check "$name-programs" "$name: build the programs" build_programs || finish
 if [ -n "${SEED:-}" ]; then
-	export BOOT_TIMEOUT=86400
+	export SILENCE=86400
 	check soak-fuzz "$name: random operations from seed $SEED" \
 		soak shmbuf_fuzz -s "$SEED" -r "${ROUNDS:-1}" -n "${OPERATIONS:-1000000}" || true
 else
 	MINUTES=$((10#$MINUTES))
-	export BOOT_TIMEOUT=$((MINUTES * 60 + 1200))
-	check soak-fuzz "$name: random operations" soak shmbuf_fuzz -m $(((MINUTES + 1) / 2)) -n 100000 || true
-	check soak-race "$name: races" soak shmbuf_race $(((MINUTES + 1) / 2 * 60)) || true
+	export SILENCE=$((MINUTES * 60 + 1200))
+	check soak-fuzz "$name: random operations" soak shmbuf_fuzz -m $(((MINUTES + 2) / 3)) -n 100000 || true
+	check soak-race "$name: races" soak shmbuf_race $(((MINUTES + 2) / 3 * 60)) || true
+	check soak-torture "$name: all of mm's operations" \
+		count_tap run_program soak-torture "$(guest_folder)/torture" -m $(((MINUTES + 2) / 3)) || true
 fi
 grep -hE '^(ok|# .*(operations|replay|as expected))' "$logs"/soak-*.log || true
 finish

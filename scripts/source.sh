@@ -7,7 +7,7 @@
 
 want=${LINUX_SOURCE:-linux-source-7.3}
 oldest=7.2
-suites=(experimental unstable testing stable-backports stable)
+suites=(experimental unstable testing stable-backports stable-security stable)
 
 version_ge() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 
@@ -135,26 +135,34 @@ import() {		# title command...
 
 # --- the distribution's package -----------------------------------------------
 
-source_from_distribution() {
+# newest_first FOLDER...: "linux-7.3.4", "linux-7.3", "linux-7.3-rc7".
+newest_first() { printf '%s\n' "$@" | sed 's/-\(rc[0-9]*\)$/~\1/' | sort -rV | sed 's/~\(rc[0-9]*\)$/-\1/'; }
+
+# The newest version of $want in the cache. Without LINUX_SOURCE, another version in
+# the cache is better than a download.
+cached_source() {
 	local have
-	for have in "$cache/$want" $(printf '%s\n' "$cache"/linux-source-*.* | sort -rV); do
-		[ "$have" != "$cache/$want" ] && [ -n "${LINUX_SOURCE:-}" ] && continue
-		case $have in *.part | *.src | *'*'*) continue ;; esac
-		[ -d "$have/.git" ] || continue
-		linux=$have
-		return
+	for have in $(newest_first "$cache/linux-${want##*-}"{,[.-]*}) \
+		    $([ -n "${LINUX_SOURCE:-}" ] || newest_first "$cache"/linux-[0-9]*); do
+		case $have in *.part | *.src) continue ;; esac
+		[ ! -d "$have/.git" ] || { linux=$have; return; }
 	done
+	return 1
+}
+
+source_from_distribution() {
+	! cached_source || return 0
 	. /etc/os-release 2>/dev/null || true
 	[ "${ID:-}" = debian ] ||
 		die "only Debian packages the source that is wanted here, this is ${PRETTY_NAME:-unknown}; use KSRC=/path/to/linux (a tree or git checkout, $oldest or newer)"
 	need xz-utils
 	check_space
-	linux=$cache/linux-source
 	stage find "look for $want in the distribution" find_package ||
 		die "no usable linux-source package; check the network, or use KSRC=/path/to/linux ($oldest or newer)"
 	# shellcheck disable=SC1091
 	. "$cache/apt/found"
-	linux=$cache/$package
+	# Debian's version is "7.3.4-1~bpo13+1" or "7.3~rc7-1~exp1".
+	linux=$cache/linux-$(tr '~' - <<<"${version%-*}")
 	import "fetch and unpack $package $version" fetch_package
 }
 
@@ -187,36 +195,53 @@ repositories() {
 	apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' | awk '!seen[$0]++'
 }
 
-packages_in() {		# repository suite
+use_suite() {		# repository suite
 	local keyring=/usr/share/keyrings/debian-archive-keyring
 	[ -f $keyring.pgp ] && keyring=$keyring.pgp || keyring=$keyring.gpg
 	say "deb [signed-by=$keyring] $1 $2 main" >"$cache/apt/sources.list"
-	private_apt update >&2 || return 1
-	private_apt -q indextargets >/dev/null
-	apt-cache -c "$cache/apt/apt.conf" search --names-only '^linux-source-[0-9]+\.[0-9]+$' | cut -d ' ' -f 1
+	private_apt update >&2
 }
 
-# Leaves package and version in apt/found: the wanted one from the first suite
-# that has it, else the newest that is new enough.
+# "package version" of each kernel source that the suite in use has.
+kernel_sources() {
+	apt-cache -c "$cache/apt/apt.conf" search --names-only '^linux-source-[0-9]+\.[0-9]+$' | cut -d ' ' -f 1 |
+		xargs -r apt-cache -c "$cache/apt/apt.conf" show --no-all-versions |
+		awk '$1 == "Package:" { package = $2 } $1 == "Version:" { print package, $2 }'
+}
+
+# newest_source: reads lines "package version suite repository", and prints the line
+# with the newest version of $want. If no line has $want and LINUX_SOURCE is not set,
+# any package that is new enough will do. The suite does not matter: stable-backports
+# can have a release while experimental still has the release candidate.
+newest_source() {
+	local best='' line all package version suite repo
+	all=$(cat)
+	line=$(grep "^$want " <<<"$all" || true)
+	[ -n "$line" ] || [ -n "${LINUX_SOURCE:-}" ] || line=$all
+	while read -r package version suite repo; do
+		[ -n "$package" ] && version_ge "${package##*-}" $oldest || continue
+		[ -z "$best" ] || dpkg --compare-versions "$version" gt "$(cut -d ' ' -f 2 <<<"$best")" || continue
+		best="$package $version $suite $repo"
+	done <<<"$line"
+	[ -n "$best" ] || return
+	say "$best"
+}
+
+# Leaves package and version in apt/found.
 find_package() {
-	local repo suite p best='' best_suite='' best_repo=''
+	local repo suite package version
 	write_apt_conf
-	rm -f "$cache/apt/found"
+	rm -f "$cache/apt/found" "$cache/apt/sources"
 	for suite in "${suites[@]}"; do
 		for repo in $(repositories); do
-			for p in $(packages_in "$repo" "$suite"); do
-				say "$suite has $p"
-				if [ "$p" = "$want" ] || { [ -z "${LINUX_SOURCE:-}" ] &&
-				     version_ge "${p##*-}" "${best##*-}" && version_ge "${p##*-}" $oldest; }; then
-					best=$p best_suite=$suite best_repo=$repo
-				fi
-				[ "$p" = "$want" ] && break 3
-			done
+			use_suite "$repo" "$suite" || continue
+			kernel_sources | sed "s|\$| $suite $repo|" | tee -a "$cache/apt/sources"
 		done
 	done
-	[ -n "$best" ] || { say "no suite has $want"; return 1; }
-	packages_in "$best_repo" "$best_suite" >/dev/null
-	say "package=$best version=$(apt-cache -c "$cache/apt/apt.conf" show "$best" | sed -n 's/^Version: //p' | head -n 1)" >"$cache/apt/found"
+	newest_source <"$cache/apt/sources" >"$cache/apt/newest" || { say "no suite has $want"; return 1; }
+	read -r package version suite repo <"$cache/apt/newest"
+	use_suite "$repo" "$suite"
+	say "package=$package version=$version" >"$cache/apt/found"
 }
 
 fetch_package() {

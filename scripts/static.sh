@@ -140,7 +140,7 @@ get_sparse() {
 	cd "$cache/sparse.part"
 	for suite in "${suites[@]}"; do
 		for repo in $(repositories); do
-			packages_in "$repo" "$suite" >/dev/null || continue
+			use_suite "$repo" "$suite" || continue
 			sed -i 's/^deb /deb-src /' "$cache/apt/sources.list"
 			private_apt update || continue
 			private_apt --only-source --download-only source sparse 2>/dev/null || continue

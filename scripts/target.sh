@@ -75,6 +75,8 @@ build_programs() {
 		make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$headers" headers
 		"${cross}gcc" -O2 -Wall -Werror -static -o "$programs/init" "$top/guest/init.c"
 	fi
+	"${cross}gcc" -O2 -Wall -Werror -Wno-unused-result $([ "$arch" = um ] || say -static) -pthread -isystem "$headers/usr/include" \
+		-I "$linux/tools/testing/selftests/shmbuf" -o "$programs/torture" "$top/tests/torture.c"
 	build_selftests "$programs/kselftest" "${options[@]}"
 	case ,$configs, in *,compat,*)
 		build_selftests "$programs/kselftest32" "${options[@]}" ARCH=i386 CROSS_COMPILE=i686-linux-gnu- ;;
@@ -108,9 +110,36 @@ build_bench() {
 # What no kernel may print, whatever the tests in it said.
 scan_kernel_log() {	# log
 	[ -s "$1" ] || { say "the kernel printed nothing"; return 1; }
-	! grep -nE 'WARNING:|BUG[: ]|Oops|Kernel panic|[Kk]ernel BUG|Call [Tt]race:|KASAN:|UBSAN:|KCSAN:|INFO: (task|rcu|possible|trying)|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage|Bad (page|rss-counter)|refcount_t:|unreferenced object|segfault|Busy inodes' "$1" ||
+	! grep -nE 'WARNING:|BUG[: ]|Oops|Kernel panic|[Kk]ernel BUG|Call [Tt]race:|KASAN:|UBSAN:|KCSAN:|INFO: (task|rcu|possible|trying)|possible (circular|recursive) locking|inconsistent lock state|suspicious RCU usage|Bad (page|rss-counter)|refcount_t:|unreferenced object|segfault|Busy inodes|vmstat_refresh:' "$1" ||
 		{ say "the kernel reported a mistake of its own (see above)"; return 1; }
 }
+
+# until_silent LOG COMMAND...: runs a command with its output in a log, and ends the
+# command with status 124 if the log does not grow for $SILENCE seconds. The loop counts
+# its own rounds, as a machine that is suspended or overloaded stops these too. The
+# command does not outlive the loop, and the loop does not outlive the script.
+until_silent() (
+	log=$1 pid='' last='' silent=0 status=0
+	shift
+	trap 'exit 130' INT TERM
+	trap 'kill $pid 2>/dev/null' EXIT
+	"$@" </dev/null >"$log" 2>&1 &
+	pid=$!
+	while sleep 1 && kill -0 $pid 2>/dev/null; do
+		kill -0 $$ 2>/dev/null || exit 130
+		size=$(stat -c %s "$log")
+		[ "$size" = "$last" ] && silent=$((silent + 1)) || silent=0
+		last=$size
+		[ $silent -ge "${SILENCE:-1200}" ] || continue
+		kill $pid
+		wait $pid || true
+		status=124
+		break
+	done
+	[ $status = 124 ] || wait $pid || status=$?
+	trap - EXIT
+	exit $status
+)
 
 # boot NAME WORD...: boot with words for the kernel's command line; the console
 # goes to a log that $console names.
@@ -118,11 +147,11 @@ boot() {
 	local status=0 machine
 	console=$kernel/console.$1.log
 	if [ "$arch" = um ]; then
-		boot_uml "${@:2}" </dev/null >"$console" 2>&1 || status=$?
+		until_silent "$console" boot_uml "${@:2}" || status=$?
 	else
 		machine=$("$top/scripts/machine.py" "$linux" "$arch")
 		mapfile -t machine <<<"$machine"
-		boot_qemu "${@:2}" </dev/null >"$console" 2>&1 || status=$?
+		until_silent "$console" boot_qemu "${@:2}" || status=$?
 	fi
 	sed -i 's/\r//g' "$console"
 	case $status in 124 | 137) say "the kernel hung and was stopped"; return 1 ;; esac
@@ -136,9 +165,10 @@ boot() {
 	grep -q '^guest: exit status 0' "$console" || { say "the programs in the guest failed"; return 1; }
 }
 
-# The host's files are the root file system, read-only.
+# The host's files are the root file system, read-only. BOOT_TIMEOUT, in seconds, ends
+# a kernel that may print for ever. On SIGTERM, timeout kills a kernel that stays.
 boot_uml() {
-	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-1200}" "$kernel/linux" \
+	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "$kernel/linux" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$programs/init" \
 		seccomp=on ncpus=2 mem=2G con=null con0=fd:0,fd:1 uml_dir="$kernel/" "$@"
 }
@@ -149,7 +179,7 @@ boot_qemu() {
 	local hardware=(-m 2048 -smp 2)
 	case ,$configs, in *,bench,*) hardware=(-m 3072 -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm) ;; esac
 	case ,$configs, in *,ivshmem,*) hardware+=("${devices[@]}") ;; esac
-	timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-2400}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
+	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
 		-accel tcg "${hardware[@]}" $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
 		-append "${machine[1]} panic=-1 GUEST_RESTART=1 $*"
 }
@@ -181,10 +211,11 @@ run_selftests() {		# word...
 	return $status
 }
 
-# run_program NAME PROGRAM ARGUMENT...: a program of the guest.
+# run_program NAME PROGRAM ARGUMENT...: a program of the guest. $buffers is a list of
+# buffers to publish at boot.
 run_program() {
 	local status=0
-	boot "$1" kunit.enable=0 "GUEST_RUN=\"${*:2}\"" || status=1
+	boot "$1" kunit.enable=0 ${buffers:+shmbuf.buffers="$buffers"} "GUEST_RUN=\"${*:2}\"" || status=1
 	cat "$console"
 	return $status
 }

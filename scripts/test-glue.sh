@@ -235,10 +235,62 @@ printf '@ x.c no colon\n' >"$work/faults"
 refuses "a fault without a sentence" 'not a fault: @ x.c no colon' mutants
 
 unset KSRC
+# The choice between the kernels that the suites have.
+newest() { test "$(printf '%s\n' "${@:2}" | newest_source || say none)" = "$1"; }
+rc='linux-source-7.3 7.3~rc7-1~exp1 experimental r'
+release='linux-source-7.3 7.3.4-1~bpo13+1 stable-backports r'
+older='linux-source-7.2 7.2.13-1 unstable r'
+succeeds "a release before a candidate" newest "$release" "$rc" "$older" "$release"
+succeeds "in whatever order" newest "$release" "$release" "$older" "$rc"
+succeeds "a candidate before another version" newest "$rc" "$older" "$rc"
+succeeds "else the newest that is new enough" newest "$older" "linux-source-6.12 6.12.113-1 stable r" "$older"
+succeeds "nothing that is new enough" newest none "linux-source-6.12 6.12.113-1 stable r"
+LINUX_SOURCE=linux-source-7.2 want=linux-source-7.2
+succeeds "the one that LINUX_SOURCE names" newest "$older" "$rc" "$older" "$release"
+succeeds "or none" newest none "$rc" "$release"
+unset LINUX_SOURCE
+want=linux-source-7.3
+
+# The same for what is in the cache.
+cached() { test "$(cache=$work/kernels && cached_source && say "${linux##*/}" || say none)" = "$1"; }
+mkdir -p "$work"/kernels/linux-7.{2.13,3-rc7}/.git "$work/kernels/linux-7.3.9.part/.git"
+succeeds "a kernel in the cache" cached linux-7.3-rc7
+mkdir -p "$work/kernels/linux-7.3/.git" "$work/kernels/linux-7.4.1/.git"
+succeeds "a release before its candidate" cached linux-7.3
+mkdir -p "$work/kernels/linux-7.3.4/.git"
+succeeds "the newest of the wanted version" cached linux-7.3.4
+rm -r "$work"/kernels/linux-7.3*
+succeeds "else the newest" cached linux-7.4.1
+LINUX_SOURCE=linux-source-7.2 want=linux-source-7.2
+succeeds "of the version that LINUX_SOURCE names" cached linux-7.2.13
+LINUX_SOURCE=linux-source-7.3 want=linux-source-7.3
+succeeds "and no other" cached none
+unset LINUX_SOURCE
+want=linux-source-7.3
+
+# A slow guest takes its time, and a hung guest leaves no process.
+. "$top/scripts/target.sh"
+mkdir "$work/guest"
+guest() {
+	(
+		arch=um kernel=$work/guest programs=$work configs='' SILENCE=3
+		printf '%s\n' '#!/bin/bash' 'echo $$ >"$0.pid"' "$@" >"$kernel/linux"
+		chmod +x "$kernel/linux"
+		boot fake
+	)
+}
+ended() { ! kill -0 "$(cat "$work/guest/linux.pid")"; }
+refuses "a guest that hangs is stopped" 'the kernel hung and was stopped' guest 'echo booted' 'exec sleep 1000'
+refuses "also if it ignores signals" 'the kernel hung and was stopped' guest 'trap "" TERM INT' 'echo booted' 'exec sleep 1000'
+succeeds "then it has ended" ended
+succeeds "a guest that goes on is not stopped" guest 'for ((i = 0; i < 20; i++)); do echo $i; sleep 0.5; done' \
+	'echo "guest: exit status 0"; echo "reboot: Power down"'
+refuses "a guest that ends early" 'the kernel did not reach its end' guest 'echo booted'
+
 if [ "$(id -u)" = 0 ]; then
 	export SHMBUF_CACHE=$work/cache2
 	refuses "no network" 'check the network, or use KSRC' env http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 make -s tree
-	succeeds "no network leaves nothing to trust" test -z "$(find "$SHMBUF_CACHE" -maxdepth 1 -name 'linux-source*')"
+	succeeds "no network leaves nothing to trust" test -z "$(find "$SHMBUF_CACHE" -maxdepth 1 -name 'linux-[0-9]*')"
 	printf 'ID=plan9\nPRETTY_NAME="Plan 9"\n' >"$work/os-release"
 	refuses "another distribution" 'only Debian .* this is Plan 9; use KSRC' \
 		unshare -m sh -c "mount --bind '$work/os-release' \"\$(realpath /etc/os-release)\" && make -s tree"
