@@ -170,7 +170,7 @@ boot() {
 boot_uml() {
 	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "$kernel/linux" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$programs/init" \
-		seccomp=on ncpus=2 mem=2G con=null con0=fd:0,fd:1 uml_dir="$kernel/" "$@"
+		seccomp=on ncpus=2 mem=2G rcupdate.rcu_cpu_stall_timeout=300 con=null con0=fd:0,fd:1 uml_dir="$kernel/" "$@"
 }
 
 # Not with KVM, which is not everywhere, and where it is need not work. The 32-bit
@@ -181,7 +181,7 @@ boot_qemu() {
 	case ,$configs, in *,ivshmem,*) hardware+=("${devices[@]}") ;; esac
 	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
 		-accel tcg "${hardware[@]}" $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
-		-append "${machine[1]} panic=-1 GUEST_RESTART=1 $*"
+		-append "${machine[1]} panic=-1 rcupdate.rcu_cpu_stall_timeout=300 GUEST_RESTART=1 $*"
 }
 
 # Every KUnit case of the series. kunit.py reads the log only, as it would take

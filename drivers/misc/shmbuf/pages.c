@@ -54,13 +54,15 @@ static bool shmbuf_dirty_folio(struct address_space *mapping,
 /*
  * A process that may only read the buffer can ask mm to split a folio, for
  * instance with MADV_PAGEOUT, and nothing would merge the pages again. Only after
- * a memory error, mm may split the folio and drop the bad page. If revocation has
- * set i_size to 0 meanwhile, mm drops all of the folio, and would account dirty
- * pages to the writeback domain that this inode does not have.
+ * a memory error, mm may split the folio: otherwise the bad page would be freed
+ * with the others. If revocation has set i_size to 0 meanwhile, mm drops all of the
+ * folio, and would account dirty pages to the writeback domain that this inode
+ * does not have. An eviction passes no @gfp, and is refused in any case.
  */
 static bool shmbuf_release_folio(struct folio *folio, gfp_t gfp)
 {
-	if (!folio_contain_hwpoisoned_page(folio))
+	if (!gfp || !folio_test_large(folio) ||
+	    !folio_test_has_hwpoisoned(folio))
 		return false;
 	folio_clear_dirty(folio);
 	return true;

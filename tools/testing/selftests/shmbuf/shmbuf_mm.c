@@ -34,8 +34,7 @@
 #define SPLIT		"/sys/kernel/debug/split_huge_pages"
 #define COMPACT		"/proc/sys/vm/compact_memory"
 #define UNEVICTABLE	"/proc/sys/vm/compact_unevictable_allowed"
-#define HARD_OFFLINE	"/sys/devices/system/memory/hard_offline_page"
-#define SOFT_OFFLINE	"/sys/devices/system/memory/soft_offline_page"
+#define POISON		"/sys/kernel/debug/hwpoison/corrupt-pfn"
 
 static long page;
 
@@ -245,8 +244,8 @@ TEST_F(mm, not_dropped)
 	EXPECT_TRUE(is_filled(self->p));
 }
 
-/* The physical address of a page, which root may know; or 0. */
-static unsigned long long physical(const char *p)
+/* The page frame number of a page, which root may know; or 0. */
+static unsigned long long pfn_of(const char *p)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t entry = 0;
@@ -256,15 +255,16 @@ static unsigned long long physical(const char *p)
 	if (pread(fd, &entry, 8, (unsigned long)p / page * 8) != 8)
 		entry = 0;
 	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * page;
+	return entry & ((1ULL << 55) - 1);
 }
 
-static int offline(const char *how, unsigned long long address)
+/* mm says that it failed, as the bad page stays in the page cache. */
+static void poison(unsigned long long pfn)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%#llx", address);
-	return write_file(how, text);
+	snprintf(text, sizeof(text), "%#llx", pfn);
+	write_file(POISON, text);
 }
 
 /* A memory error takes one page of a large folio, and nothing else. */
@@ -272,20 +272,15 @@ TEST_F(mm, memory_error)
 {
 	struct dirty before = dirty_memory();
 	const long bad = SIZE / 2 / page + 7;
-	int status;
-	pid_t pid;
 	long word;
 
-	if (access(HARD_OFFLINE, W_OK) || !physical(self->p))
-		SKIP(return, HARD_OFFLINE ": %s, as under UML", strerror(errno));
-	/* In a process of its own, which mm may kill for it. */
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid)
-		_exit(madvise(self->p + bad * page, page, MADV_HWPOISON) ?
-		      errno : 0);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	if (access(POISON, W_OK) || !pfn_of(self->p))
+		SKIP(return, POISON ": %s, as under UML", strerror(errno));
+	poison(pfn_of(self->p + bad * page));
+	EXPECT_EQ(signal_of(self->p + bad * page), SIGBUS);
+	EXPECT_EQ(*(long *)(self->p + (bad + 1) * page), bad + 1);
 	munmap(self->p, SIZE);
+	write_file("/proc/sys/vm/drop_caches", "1");
 	EXPECT_EQ(pread(self->fd, &word, sizeof(word), bad * page), -1);
 	EXPECT_EQ(errno, EIO);
 	EXPECT_EQ(pread(self->fd, &word, sizeof(word), (bad + 1) * page),
@@ -302,28 +297,52 @@ TEST_F(mm, memory_error)
 TEST_F(mm, memory_error_after_revocation)
 {
 	struct dirty before = dirty_memory();
-	unsigned long long address = physical(self->p + 5 * page);
+	unsigned long long pfn = pfn_of(self->p + 5 * page);
 
-	if (access(HARD_OFFLINE, W_OK) || !address)
-		SKIP(return, HARD_OFFLINE ": %s, as under UML", strerror(errno));
+	if (access(POISON, W_OK) || !pfn)
+		SKIP(return, POISON ": %s, as under UML", strerror(errno));
 	ASSERT_EQ(revoke_buffer(self->fd), 0);
 	munmap(self->p, SIZE);
-	EXPECT_EQ(offline(HARD_OFFLINE, address), 0);
+	poison(pfn);
 	close(self->fd);
 	self->fd = create(SHMBUF_BACKING_PAGES);
 	self->p = map_and_fill(self->fd);
 	EXPECT_SAME_DIRTY(before);
 }
 
+/* A block that is pinned cannot be split, and is not evicted after that either. */
+TEST_F(mm, memory_error_of_a_pinned_block)
+{
+	const long bad = SIZE / 2 / page + 5;
+	struct iovec word = { self->p + (bad + 4) * page, 8 };
+	int ends[2], huge = huge_kb(self->p) > 0;
+	char text[8];
+
+	if (access(POISON, W_OK) || !pfn_of(self->p))
+		SKIP(return, POISON ": %s, as under UML", strerror(errno));
+	ASSERT_EQ(pipe(ends), 0);
+	ASSERT_EQ(vmsplice(ends[1], &word, 1, 0), 8);
+	poison(pfn_of(self->p + bad * page));
+	EXPECT_EQ(pread(self->fd, text, 8, (bad + 4) * page), huge ? -1 : 8);
+	EXPECT_EQ(read(ends[0], text, 8), 8);
+	close(ends[0]);
+	close(ends[1]);
+	munmap(self->p, SIZE);
+	write_file("/proc/sys/vm/drop_caches", "1");
+	self->p = mmap(NULL, SIZE, RW, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(self->p, MAP_FAILED);
+	EXPECT_EQ(*(long *)(self->p + (bad + 1) * page), bad + 1);
+	EXPECT_EQ(signal_of(self->p + bad * page), SIGBUS);
+}
+
 /* A page that is to be taken out of service stays: it cannot move. */
 TEST_F(mm, soft_offline)
 {
-	unsigned long long address = physical(self->p + 9 * page);
 	long kb = huge_kb(self->p);
 
-	if (access(SOFT_OFFLINE, W_OK) || !address)
-		SKIP(return, SOFT_OFFLINE ": %s, as under UML", strerror(errno));
-	EXPECT_EQ(offline(SOFT_OFFLINE, address), -1);
+	if (access(POISON, W_OK))
+		SKIP(return, POISON ": %s, as under UML", strerror(errno));
+	EXPECT_EQ(madvise(self->p + 9 * page, page, 101 /* SOFT_OFFLINE */), -1);
 	EXPECT_TRUE(is_filled(self->p));
 	EXPECT_EQ(huge_kb_at_next_touch(self->fd), kb);
 }
@@ -360,7 +379,7 @@ TEST_F(mm, compaction)
 /* Nor does any other migration. */
 TEST_F(mm, move_pages)
 {
-	unsigned long long address = physical(self->p);
+	unsigned long long pfn = pfn_of(self->p);
 	void *pages[] = { self->p, self->p + SIZE / 2 };
 	int nodes[] = { 0, 0 }, status[2], node;
 
@@ -372,7 +391,7 @@ TEST_F(mm, move_pages)
 			SKIP(return, "move_pages: %s, one node as under UML",
 			     strerror(errno));
 	}
-	EXPECT_EQ(physical(self->p), address);
+	EXPECT_EQ(pfn_of(self->p), pfn);
 	EXPECT_TRUE(is_filled(self->p));
 }
 
