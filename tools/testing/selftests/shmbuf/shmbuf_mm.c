@@ -27,7 +27,7 @@
 #define __NR_mseal		462
 #endif
 #ifndef MPOL_MF_MOVE
-#define MPOL_MF_MOVE		(1 << 1)
+#define MPOL_MF_MOVE		2
 #endif
 
 #define SIZE		(16 << 20)
@@ -168,9 +168,9 @@ static struct dirty dirty_memory(void)
 #define EXPECT_SAME_DIRTY(before) do {					\
 	struct dirty __d = dirty_memory();				\
 									\
-	EXPECT_LT(labs(__d.nodes - before.nodes), 256);			\
-	EXPECT_LT(labs(__d.zones - before.zones), 256);			\
-	EXPECT_EQ(__d.negative, before.negative);			\
+	EXPECT_LT(labs(__d.nodes - (before).nodes), 256);		\
+	EXPECT_LT(labs(__d.zones - (before).zones), 256);		\
+	EXPECT_EQ(__d.negative, (before).negative);			\
 } while (0)
 
 /* After revocation all pages are beyond i_size, which a split may drop. */
@@ -315,7 +315,8 @@ TEST_F(mm, memory_error_of_a_pinned_block)
 {
 	const long bad = SIZE / 2 / page + 5;
 	struct iovec word = { self->p + (bad + 4) * page, 8 };
-	int ends[2], huge = huge_kb(self->p) > 0;
+	bool large = get_info(self->fd).map_unit > page;
+	int ends[2];
 	char text[8];
 
 	if (access(POISON, W_OK) || !pfn_of(self->p))
@@ -323,7 +324,7 @@ TEST_F(mm, memory_error_of_a_pinned_block)
 	ASSERT_EQ(pipe(ends), 0);
 	ASSERT_EQ(vmsplice(ends[1], &word, 1, 0), 8);
 	poison(pfn_of(self->p + bad * page));
-	EXPECT_EQ(pread(self->fd, text, 8, (bad + 4) * page), huge ? -1 : 8);
+	EXPECT_EQ(pread(self->fd, text, 8, (bad + 4) * page), large ? -1 : 8);
 	EXPECT_EQ(read(ends[0], text, 8), 8);
 	close(ends[0]);
 	close(ends[1]);
@@ -365,7 +366,8 @@ TEST_F(mm, compaction)
 	getrusage(RUSAGE_THREAD, &before);
 	EXPECT_TRUE(is_filled(self->p));
 	getrusage(RUSAGE_THREAD, &after);
-	EXPECT_EQ(after.ru_minflt - before.ru_minflt, 0);
+	/* Of thousands of pages; another page of the program may fault. */
+	EXPECT_LT(after.ru_minflt - before.ru_minflt, 8);
 	EXPECT_EQ(write_file(UNEVICTABLE, "1"), 0);
 	EXPECT_EQ(write_file(COMPACT, "1"), 0);
 	getrusage(RUSAGE_THREAD, &before);
@@ -452,6 +454,9 @@ TEST_F(mm, mseal)
 
 	if (access(REVOKE, W_OK))
 		SKIP(return, REVOKE ": %s", strerror(errno));
+	/* Not the start of a page. */
+	if (syscall(__NR_mseal, 1, page, 0) && errno != EINVAL)
+		SKIP(return, "mseal: %s, as under UML", strerror(errno));
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
@@ -464,8 +469,6 @@ TEST_F(mm, mseal)
 		_exit(signal_of(self->p) == SIGBUS ? 0 : 102);
 	}
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == ENOSYS)
-		SKIP(return, "no mseal, as under UML");
 	EXPECT_EQ(status, 0);
 	EXPECT_TRUE(wait_for_counts(self->fd, 1, 1));
 }

@@ -345,7 +345,7 @@ int main(int argc, char **argv)						\
 		for (t = f->tests; t; t = t->next)			\
 			t->timeout *= slowness();			\
 	}								\
-	return test_harness_run(argc, argv);				\
+	exit(test_harness_run(argc, argv));				\
 }
 
 #endif /* _SHMBUF_SELFTEST_H */
