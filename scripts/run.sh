@@ -17,6 +17,6 @@ stage build "build the kernel (UML)" build_kernel
 stage programs "build the programs" build_programs
 stage demo "boot it and run the demonstration" run_script demo "exec $programs/demo"
 
-awk '/^guest: / { exit } on && !/^\[/ { print } /Run .* as init process/ { on = 1 }' "$logs/demo.log"
+awk '/^guest: after / { exit } on && !/^(\[|guest: )/ { print } /Run .* as init process/ { on = 1 }' "$logs/demo.log"
 say
 say "The kernel's own messages: $logs/demo.log"
