@@ -124,7 +124,7 @@ static long shmbuf_ioctl_info(struct file *file, void __user *uarg,
 	if (buf->revoked)
 		info.capabilities = SHMBUF_CAP_REVOKED;
 	info.seals = buf->seals;
-	info.sequence = atomic64_read(&buf->sequence);
+	info.sequence = atomic64_read_acquire(&buf->sequence);
 	info.mappings = buf->mappings;
 	info.writable_mappings = buf->writable_mappings;
 	spin_unlock(&buf->lock);

@@ -84,7 +84,8 @@ u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count)
 
 	/* Two threads may acknowledge through one file. */
 	guard(spinlock)(&buf->lock);
-	sequence = atomic64_read(&buf->sequence);
+	/* The caller then loads what was stored before the signal. */
+	sequence = atomic64_read_acquire(&buf->sequence);
 	*count = (unsigned long)sequence - seen(file);
 	set_seen(file, sequence);
 	return sequence;
@@ -106,7 +107,7 @@ __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait)
 	__poll_t ready = EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &buf->wait, wait);
-	if ((unsigned long)atomic64_read(&buf->sequence) != seen(file))
+	if ((unsigned long)atomic64_read_acquire(&buf->sequence) != seen(file))
 		ready |= EPOLLIN | EPOLLRDNORM;
 	if (shmbuf_revoked(buf))
 		ready = (ready & ~(EPOLLOUT | EPOLLWRNORM)) | EPOLLHUP;

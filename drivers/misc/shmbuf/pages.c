@@ -64,6 +64,9 @@ static bool shmbuf_release_folio(struct folio *folio, gfp_t gfp)
 	if (!gfp || !folio_test_large(folio) ||
 	    !folio_test_has_hwpoisoned(folio))
 		return false;
+	/* The split of a pinned folio fails, and a clean folio could be migrated. */
+	if (folio_ref_count(folio) != folio_expected_ref_count(folio) + 1)
+		return false;
 	folio_clear_dirty(folio);
 	return true;
 }
