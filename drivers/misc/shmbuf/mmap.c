@@ -57,21 +57,35 @@ static void count_mapping(struct shmbuf *buf, int change, bool writable)
 /*
  * ->mmap_prepare() has no VMA, and revocation does not find a mapping that
  * ->mmap_prepare() would make. In ->mapped() the VMA is write-locked and in the
- * file's tree of mappings. A file whose ->mmap() forwards to ->mmap_prepare()
- * has no VMA at @start yet.
+ * file's tree of mappings.
  */
-static int map_at_once(struct shmbuf *buf, const struct file *file,
-		       unsigned long start)
+static int map_at_once(struct shmbuf *buf, struct vm_area_struct *vma)
 {
-	struct vm_area_struct *vma = vma_lookup(current->mm, start);
 	int err;
 
-	if (!vma || vma->vm_file != file)
+	if (!vma)
 		return -EOPNOTSUPP;
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
 	err = buf->revoked ? -ENODEV : buf->ops->map(buf, vma);
 	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
 	return err;
+}
+
+/*
+ * A file whose ->mmap() forwards to ->mmap_prepare() has not inserted its VMA yet.
+ * The tree still has the VMA that MAP_FIXED replaces, and that VMA does not have
+ * the private data of this one.
+ */
+static struct vm_area_struct *find_new_vma(const struct file *file,
+					   unsigned long start,
+					   const void *private_data)
+{
+	struct vm_area_struct *vma = vma_lookup(current->mm, start);
+
+	if (!vma || vma->vm_file != file ||
+	    vma->vm_private_data != private_data)
+		return NULL;
+	return vma;
 }
 
 /*
@@ -103,14 +117,16 @@ static int shmbuf_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 	if (err)
 		return err;
 	if (buf->ops->mapping == SHMBUF_MAP_AT_ONCE) {
-		err = map_at_once(buf, file, start);
+		err = map_at_once(buf, find_new_vma(file, start,
+						    *vm_private_data));
 		if (err) {
 			count_mapping(buf, -1, writable);
 			return err;
 		}
 	}
 	if (buf->ops->mapping == SHMBUF_MAP_PFNS &&
-	    (flags & VM_LOCKED_MASK) == VM_LOCKED)
+	    (flags & VM_LOCKED_MASK) == VM_LOCKED &&
+	    find_new_vma(file, start, *vm_private_data))
 		populate(start, end, flags);
 	*vm_private_data = buf;
 	return 0;
@@ -356,7 +372,9 @@ int shmbuf_mmap_prepare(struct vm_area_desc *desc)
 		prepare_at_once(desc);
 		break;
 	}
-	desc->private_data = (void *)vma_flags_to_legacy(desc->vma_flags);
+	/* With VM_READ, the value is odd and never the address of a buffer. */
+	desc->private_data = (void *)(vma_flags_to_legacy(desc->vma_flags) |
+				      VM_READ);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(shmbuf_mmap_prepare);

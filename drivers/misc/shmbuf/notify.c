@@ -55,8 +55,8 @@ void shmbuf_watch(struct shmbuf *buf, struct file *file)
  *
  * Adds one to the sequence and wakes poll() on every open file of the buffer.
  *
- * Context: Any context except NMI, hard interrupts included, as for
- *	eventfd_signal().
+ * Context: As eventfd_signal(): any context except NMI, hard interrupts included;
+ *	with PREEMPT_RT no hard interrupts, as waking takes sleeping locks.
  * Return: the new sequence.
  */
 u64 shmbuf_signal(struct shmbuf *buf)

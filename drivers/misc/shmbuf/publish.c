@@ -236,7 +236,11 @@ static void report_no_memory(const char *name, const struct shmbuf_create *args)
 	if (nr > totalram_pages()) {
 		what = "memory of the machine";
 		limit = totalram_pages();
-	} else if (args->backing != SHMBUF_BACKING_PAGES && nr > MAX_ORDER_NR_PAGES) {
+	} else if (nr > MAX_ORDER_NR_PAGES &&
+		   ((args->backing == SHMBUF_BACKING_CONTIG &&
+		     !IS_ENABLED(CONFIG_CONTIG_ALLOC)) ||
+		    (args->backing == SHMBUF_BACKING_STREAM &&
+		     !IS_ENABLED(CONFIG_DMA_CMA)))) {
 		what = "largest contiguous block";
 		limit = MAX_ORDER_NR_PAGES;
 	} else {

@@ -202,6 +202,9 @@ static inline pgprot_t shmbuf_accessed_prot(const struct vm_area_struct *vma,
 	/* The PTE of PROT_NONE has an inverted PFN on x86, against L1TF. */
 	if (!vma_is_accessible(vma))
 		return vma->vm_page_prot;
+	/* MIPS XPA has the cache attribute in the high half of a PTE. */
+	if (sizeof(pte_val(pte)) > sizeof(pgprot_t))
+		return vma->vm_page_prot;
 	if (write)
 		pte = pte_mkdirty(pte);
 	return __pgprot(pte_val(pte));

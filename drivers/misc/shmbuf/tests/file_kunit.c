@@ -925,11 +925,20 @@ static void test_signal_and_ack(struct kunit *test)
 }
 
 struct irq_signal {
+	struct wait_queue_entry sleeper;
 	struct hrtimer timer;
 	struct completion done;
 	struct shmbuf *buf;
-	bool hard;
+	bool hard, woken;
 };
+
+static int wake_sleeper(struct wait_queue_entry *entry, unsigned int mode,
+			int flags, void *key)
+{
+	container_of(entry, struct irq_signal, sleeper)->woken =
+		key_to_poll(key) & EPOLLIN;
+	return 0;
+}
 
 static enum hrtimer_restart signal_from_timer(struct hrtimer *timer)
 {
@@ -941,14 +950,18 @@ static enum hrtimer_restart signal_from_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* An interrupt handler can signal; lockdep checks the locks of the others. */
+/* An interrupt handler can signal and wake; lockdep checks the locks. */
 static void test_signal_from_interrupt(struct kunit *test)
 {
 	struct file *file = create_contig(test);
 	struct irq_signal s = { .buf = shmbuf_of_file(file) };
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "waking takes sleeping locks");
 	KUNIT_EXPECT_EQ(test, ack(file), 0);
 	init_completion(&s.done);
+	init_waitqueue_func_entry(&s.sleeper, wake_sleeper);
+	add_wait_queue(&s.buf->wait, &s.sleeper);
 	hrtimer_setup_on_stack(&s.timer, signal_from_timer, CLOCK_MONOTONIC,
 			       HRTIMER_MODE_REL_HARD);
 	hrtimer_start(&s.timer, ns_to_ktime(NSEC_PER_MSEC),
@@ -956,7 +969,9 @@ static void test_signal_from_interrupt(struct kunit *test)
 	wait_for_completion(&s.done);
 	hrtimer_cancel(&s.timer);
 	destroy_hrtimer_on_stack(&s.timer);
+	remove_wait_queue(&s.buf->wait, &s.sleeper);
 	KUNIT_EXPECT_TRUE(test, s.hard);
+	KUNIT_EXPECT_TRUE(test, s.woken);
 	KUNIT_EXPECT_TRUE(test, readable(file));
 	KUNIT_EXPECT_EQ(test, ack(file), 1);
 }

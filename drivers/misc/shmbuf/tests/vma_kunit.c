@@ -158,7 +158,7 @@ static void test_overlay(struct kunit *test)
 	expect_counts(test, 0, 0);
 }
 
-/* Neighbours that fit together stay two: a merged one could not be counted. */
+/* Neighbours of PAGES become one VMA, others stay two; the count follows. */
 static void test_neighbours(struct kunit *test)
 {
 	struct vma_test *t = test->priv;

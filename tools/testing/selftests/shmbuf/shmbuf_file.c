@@ -73,24 +73,6 @@ FIXTURE_VARIANT_ADD(file, region) {
 	.path = IVSHMEM,
 };
 
-/* Returns the file of a new buffer, or -1. */
-static int create(uint32_t backing, size_t size)
-{
-	struct shmbuf_create c = {
-		.size = size,
-		.backing = backing,
-		.numa_node = SHMBUF_NUMA_ANY,
-		.name = "file",
-	};
-	int dev = open_node(), ret;
-
-	if (dev < 0)
-		return -1;
-	ret = ioctl(dev, SHMBUF_IOC_CREATE, &c);
-	close(dev);
-	return ret ? -1 : c.fd;
-}
-
 FIXTURE_SETUP(file)
 {
 	page = sysconf(_SC_PAGESIZE);
@@ -104,7 +86,7 @@ FIXTURE_SETUP(file)
 			SKIP(return, "%s: %s%s", variant->path, strerror(errno),
 			     is_uml() ? ", as under UML" : "");
 	} else {
-		self->fd = create(variant->backing, PAGES * page);
+		self->fd = create_buffer(variant->backing, PAGES * page);
 		if (self->fd < 0 && errno == EOPNOTSUPP)
 			SKIP(return, "this kernel has no memory for DMA");
 		if (self->fd < 0)
@@ -314,7 +296,7 @@ TEST_F(file, splice)
 
 TEST_F(file, copy_file_range)
 {
-	int other = create(SHMBUF_BACKING_PAGES, page);
+	int other = create_buffer(SHMBUF_BACKING_PAGES, page);
 	loff_t from = page, to = 0;
 	char bytes[8] = "";
 
@@ -463,25 +445,11 @@ TEST_F(file, shared_view)
 /* The receiver of a descriptor shares the view, until it opens its own. */
 TEST_F(file, passed_view)
 {
-	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 	int sockets[2], passed, own;
 
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &self->fd, sizeof(int));
-	ASSERT_EQ(sendmsg(sockets[0], &msg, 0), 1);
-	ASSERT_EQ(recvmsg(sockets[1], &msg, 0), 1);
-	memcpy(&passed, CMSG_DATA(cmsg), sizeof(int));
+	ASSERT_TRUE(send_fd(sockets[0], self->fd));
+	passed = receive_fd(sockets[1]);
 	ASSERT_GE(passed, 0);
 	own = reopen(passed, O_RDWR);
 	ASSERT_GE(own, 0);

@@ -43,23 +43,6 @@ FIXTURE(mm) {
 	char *p;
 };
 
-static int create(uint32_t backing)
-{
-	struct shmbuf_create c = {
-		.size = SIZE,
-		.backing = backing,
-		.numa_node = SHMBUF_NUMA_ANY,
-		.name = "mm",
-	};
-	int dev = open_node(), ret;
-
-	if (dev < 0)
-		return -1;
-	ret = ioctl(dev, SHMBUF_IOC_CREATE, &c);
-	close(dev);
-	return ret ? -1 : c.fd;
-}
-
 /* Maps all of the buffer, and stores a number into each page. */
 static char *map_and_fill(int fd)
 {
@@ -90,7 +73,7 @@ FIXTURE_SETUP(mm)
 	self->fd = -1;
 	if (over_memlock_limit(SIZE))
 		SKIP(return, "RLIMIT_MEMLOCK is less than 16 MiB");
-	self->fd = create(SHMBUF_BACKING_PAGES);
+	self->fd = create_buffer(SHMBUF_BACKING_PAGES, SIZE);
 	if (self->fd < 0)
 		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
 	self->p = map_and_fill(self->fd);
@@ -185,7 +168,7 @@ TEST_F(mm, split_after_revocation)
 	if (access(REVOKE, W_OK))
 		SKIP(return, REVOKE ": %s", strerror(errno));
 	for (i = 0; i < 4; i++) {
-		fd = create(SHMBUF_BACKING_PAGES);
+		fd = create_buffer(SHMBUF_BACKING_PAGES, SIZE);
 		ASSERT_GE(fd, 0);
 		munmap(map_and_fill(fd), SIZE);
 		ASSERT_EQ(revoke_buffer(fd), 0);
@@ -305,18 +288,20 @@ TEST_F(mm, memory_error_after_revocation)
 	munmap(self->p, SIZE);
 	poison(pfn);
 	close(self->fd);
-	self->fd = create(SHMBUF_BACKING_PAGES);
+	self->fd = create_buffer(SHMBUF_BACKING_PAGES, SIZE);
 	self->p = map_and_fill(self->fd);
 	EXPECT_SAME_DIRTY(before);
 }
 
-/* A block that is pinned cannot be split, and is not evicted after that either. */
+/* A block that is pinned cannot be split, and later is not evicted or migrated. */
 TEST_F(mm, memory_error_of_a_pinned_block)
 {
 	const long bad = SIZE / 2 / page + 5;
 	struct iovec word = { self->p + (bad + 4) * page, 8 };
 	bool large = get_info(self->fd).map_unit > page;
-	int ends[2];
+	int ends[2], nodes[] = { 0 }, status[1];
+	unsigned long long pfn = pfn_of(self->p + (bad + 1) * page);
+	void *pages[] = { self->p + (bad + 1) * page };
 	char text[8];
 
 	if (access(POISON, W_OK) || !pfn_of(self->p))
@@ -328,6 +313,10 @@ TEST_F(mm, memory_error_of_a_pinned_block)
 	EXPECT_EQ(read(ends[0], text, 8), 8);
 	close(ends[0]);
 	close(ends[1]);
+	for (nodes[0] = 0; nodes[0] < 2; nodes[0]++)
+		syscall(__NR_move_pages, 0, 1, pages, nodes, status,
+			MPOL_MF_MOVE);
+	EXPECT_EQ(pfn_of(pages[0]), pfn);
 	munmap(self->p, SIZE);
 	write_file("/proc/sys/vm/drop_caches", "1");
 	self->p = mmap(NULL, SIZE, RW, MAP_SHARED, self->fd, 0);

@@ -16,8 +16,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -79,6 +81,66 @@ static inline bool over_memlock_limit(size_t size)
 	if (getrlimit(RLIMIT_MEMLOCK, &limit))
 		abort();
 	return geteuid() && limit.rlim_cur < size;
+}
+
+/* The file of a new buffer, or -1. */
+static inline int create_buffer(uint32_t backing, size_t size)
+{
+	struct shmbuf_create c = {
+		.size = size,
+		.backing = backing,
+		.numa_node = SHMBUF_NUMA_ANY,
+		.name = "selftest",
+	};
+	int dev = open_node(), ret;
+
+	if (dev < 0)
+		return -1;
+	ret = ioctl(dev, SHMBUF_IOC_CREATE, &c);
+	close(dev);
+	return ret ? -1 : c.fd;
+}
+
+/* A message of one byte that carries a descriptor. */
+struct fd_message {
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov;
+	struct msghdr msg;
+};
+
+static inline struct cmsghdr *init_fd_message(struct fd_message *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->iov = (struct iovec) { &m->byte, 1 };
+	m->msg.msg_iov = &m->iov;
+	m->msg.msg_iovlen = 1;
+	m->msg.msg_control = m->control;
+	m->msg.msg_controllen = sizeof(m->control);
+	return CMSG_FIRSTHDR(&m->msg);
+}
+
+static inline bool send_fd(int socket, int fd)
+{
+	struct fd_message m;
+	struct cmsghdr *cmsg = init_fd_message(&m);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(socket, &m.msg, 0) == 1;
+}
+
+/* Returns -1 if none comes. */
+static inline int receive_fd(int socket)
+{
+	struct fd_message m;
+	struct cmsghdr *cmsg = init_fd_message(&m);
+	int fd = -1;
+
+	if (recvmsg(socket, &m.msg, 0) == 1 && m.msg.msg_controllen)
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
+	return fd;
 }
 
 static inline struct shmbuf_info get_info(int fd)

@@ -1122,15 +1122,6 @@ TEST_F(buffer, sync)
 /* The file goes to another process over a socket, and the buffer with it. */
 TEST_F(buffer, scm_rights)
 {
-	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 	int sockets[2], status, fd;
 	pid_t pid;
 	char *q;
@@ -1142,9 +1133,7 @@ TEST_F(buffer, scm_rights)
 	if (!pid) {
 		close(self->fd);
 		munmap(self->p, self->size);
-		if (recvmsg(sockets[1], &msg, 0) != 1)
-			_exit(1);
-		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+		fd = receive_fd(sockets[1]);
 		q = mmap(NULL, page, RW, MAP_SHARED, fd, page);
 		if (q == MAP_FAILED || strcmp(q, "ping"))
 			_exit(2);
@@ -1152,11 +1141,7 @@ TEST_F(buffer, scm_rights)
 		_exit(0);
 	}
 	strcpy(self->p + page, "ping");
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &self->fd, sizeof(int));
-	EXPECT_EQ(sendmsg(sockets[0], &msg, 0), 1);
+	EXPECT_TRUE(send_fd(sockets[0], self->fd));
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(status, 0);
 	EXPECT_STREQ(self->p + page, "pong");
