@@ -57,14 +57,13 @@ static bool shmbuf_dirty_folio(struct address_space *mapping,
  * a memory error, mm may split the folio: otherwise the bad page would be freed
  * with the others. If revocation has set i_size to 0 meanwhile, mm drops all of the
  * folio, and would account dirty pages to the writeback domain that this inode
- * does not have. An eviction passes no @gfp, and is refused in any case.
+ * does not have.
  */
 static bool shmbuf_release_folio(struct folio *folio, gfp_t gfp)
 {
-	if (!gfp || !folio_test_large(folio) ||
-	    !folio_test_has_hwpoisoned(folio))
+	if (!folio_test_large(folio) || !folio_test_has_hwpoisoned(folio))
 		return false;
-	/* The split of a pinned folio fails, and a clean folio could be migrated. */
+	/* The split of a pinned folio fails; clean, it could be evicted later. */
 	if (folio_ref_count(folio) != folio_expected_ref_count(folio) + 1)
 		return false;
 	folio_clear_dirty(folio);
