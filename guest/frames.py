@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""A driver's own node maps its buffer: samples/shmbuf/shmbuf-frames.c, which is loaded.
+"""A driver's own node maps its two buffers: samples/shmbuf/shmbuf-frames.c, which is loaded.
 
 usage: frames.py
 
-Keeps a mapping of a passed-on descriptor, and tries to unload the driver.
+Maps, counts and seals them apart, keeps mappings, and unloads the driver.
 """
 
 import errno
@@ -13,7 +13,8 @@ import mmap
 import os
 import subprocess
 
-FRAMES_CAPTURE, FRAMES_GET_FD = 0x4600, 0x4601
+FRAMES_STRIDE, FRAMES_CAPTURE, FRAMES_GET_FD = 2 << 20, 0x4600, 0x4601
+SHMBUF_IOC_SEAL = 0xC008B902
 SIZE = 65536
 
 
@@ -37,18 +38,34 @@ def unload():
     return subprocess.run(["rmmod", "shmbuf_frames"], capture_output=True).returncode == 0
 
 
+def mappings(fd):
+    with open("/proc/self/fdinfo/%d" % fd) as info:
+        return int(dict(line.split() for line in info if ":" in line)["shmbuf-mappings:"])
+
+
 node = os.open("/dev/frames", os.O_RDWR)
-own = mmap.mmap(node, SIZE)
-frame = fcntl.ioctl(node, FRAMES_CAPTURE)
-expect("a frame is in the mapping", frame > 0 and own[:] == bytes([frame]) * SIZE)
-fd = fcntl.ioctl(node, FRAMES_GET_FD)
+first = mmap.mmap(node, SIZE)
+second = mmap.mmap(node, SIZE, mmap.MAP_SHARED, mmap.PROT_READ, offset=FRAMES_STRIDE)
+frame = fcntl.ioctl(node, FRAMES_CAPTURE, 0)
+expect("a frame is in the mapping of the first buffer", frame > 0 and first[:] == bytes([frame]) * SIZE)
+expect("and not in that of the second", second[:] == bytes(SIZE))
+fd = fcntl.ioctl(node, FRAMES_GET_FD, 1)
 passed = mmap.mmap(fd, 4096, mmap.MAP_SHARED, mmap.PROT_READ, offset=SIZE - 4096)
-frame = fcntl.ioctl(node, FRAMES_CAPTURE)
-expect("the next is in that of another descriptor", passed[:] == bytes([frame]) * 4096)
-expect("and is another", own[0] == frame == own[-1])
-expect("no mapping reaches past the end", fails_with(errno.EINVAL, mmap.mmap, node, SIZE, offset=4096))
+frame = fcntl.ioctl(node, FRAMES_CAPTURE, 1)
+expect("the next is in both mappings of the second", passed[:] == second[:4096] == bytes([frame]) * 4096)
+expect("and is another", first[0] != frame)
+other = fcntl.ioctl(node, FRAMES_GET_FD, 0)
+expect("the buffers are counted apart", (mappings(other), mappings(fd)) == (1, 2))
+expect("a writable mapping prevents a seal",
+       fails_with(errno.EBUSY, fcntl.ioctl, other, SHMBUF_IOC_SEAL, bytes([1, 0, 0, 0]) + bytes(4)))
+first.close()
+expect("without it the first is sealed",
+       fcntl.ioctl(other, SHMBUF_IOC_SEAL, bytes([1, 0, 0, 0]) + bytes(4))[0] == 1)
+expect("and no longer mapped writable", fails_with(errno.EPERM, mmap.mmap, node, SIZE))
+mmap.mmap(node, SIZE, offset=FRAMES_STRIDE).close()
+expect("no mapping reaches past the end", fails_with(errno.EINVAL, mmap.mmap, fd, SIZE, offset=4096))
+expect("nor to a third buffer", fails_with(errno.EINVAL, mmap.mmap, node, 4096, offset=2 * FRAMES_STRIDE))
 expect("the driver stays while its node is open", not unload())
-own.close()
 os.close(node)
-expect("and goes when it is not", unload())
+expect("and goes when it is not, although there are mappings", unload())
 expect("what was passed on is revoked", fails_with(errno.ENODEV, os.pread, fd, 1, 0))

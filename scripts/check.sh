@@ -41,7 +41,7 @@ sample() {
 	grep '1000000 records, none lost, none torn' "$console"
 }
 
-# A driver with a device node of its own.
+# A driver with a device node of its own and two buffers.
 frames() {
 	count_tap run_script frames "insmod $kernel/samples/shmbuf/shmbuf-frames.ko || exit" "python3 $top/guest/frames.py"
 }
@@ -56,12 +56,13 @@ other_languages() {
 
 # A buffer of the boot list that cannot be made takes no other with it.
 boot_list() {
-	buffers=first:64K,large:1T,block:64M:stream,paper:4K:paper,last:64K:contig \
+	buffers=first:64K,first:64K,large:1T,block:64M:stream,paper:4K:paper,last:64K:contig, \
 		run_script list 'for name in first last; do test -c /dev/shmbuf-$name || exit; done' \
 		'for name in large block paper; do ! test -e /dev/shmbuf-$name || exit; done' || return
 	grep '"large": cannot allocate 1073741824 KiB; memory of the machine: [0-9]* KiB' "$console"
 	grep '"block": cannot allocate 65536 KiB; largest contiguous block: [0-9]* KiB' "$console"
 	grep '"paper": no such backing' "$console"
+	grep '"first": -EEXIST' "$console"
 }
 
 # What mm wants of such mappings.
@@ -96,7 +97,8 @@ use_target uml
 check unprivileged "selftests without root" without_root || true
 check nodevice "selftests without the device" without_device || true
 check sample "sample: a driver, a program, a million records" sample || true
-check frames "sample: a driver with a node of its own" frames || true
+check layers "each file of the driver calls only those before it" layers || true
+check frames "sample: a driver with a node of its own and two buffers" frames || true
 check list "buffers made at boot" boot_list || true
 check languages "the document's programs in other languages" other_languages || true
 use_target x86_64

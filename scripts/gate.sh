@@ -52,9 +52,6 @@ test_module() {
 	! grep -q '^not ok' "$console"
 }
 
-# The modules of the suites that there are.
-suites() { (cd "$linux" && printf '%s\n' drivers/misc/shmbuf/tests/*_kunit.c) | sed 's|tests/\(.*\)\.c|tests/shmbuf_\1.ko|'; }
-
 # Silent about what it does not build; so that it builds all again, W=1 or not.
 build_patch() {		# commit
 	git -C "$linux" checkout -q -f "$1"
@@ -65,7 +62,7 @@ build_patch() {		# commit
 	none 'warning:' "$work/warnings"
 	[ "$mode" = n ] || grep -q 'CC .*drivers/misc/shmbuf/core.o' "$work/warnings"
 	# A symbol that is not exported is missed by nobody before that.
-	[ "$mode" != m ] || um_make lib/kunit/kunit.ko drivers/misc/shmbuf/shmbuf.ko $(suites)
+	[ "$mode" != m ] || um_make lib/kunit/kunit.ko drivers/misc/shmbuf/shmbuf.ko drivers/misc/shmbuf/tests/shmbuf_kunit.ko
 }
 
 # What UML has not: caches, huge entries, PCI.

@@ -101,6 +101,22 @@ b4_am() {
 	diff -u "$work/our.ids" "$work/b4.ids"
 }
 
+# The Makefile has the driver's files from the ground up: each calls only those before it.
+layers() {
+	local dir=$kernel/drivers/misc/shmbuf
+	(cd "$dir" && nm -A $(ar t built-in.a | sed 's|.*drivers/misc/shmbuf/||' | grep -v /)) | tr ':' ' ' | awk '
+		!($1 in place) { place[$1] = ++files }
+		$2 == "U" { used[$1 " " $3] = 1; next }
+		$3 ~ /^[TDRB]$/ { home[$4] = $1 }
+		END {
+			for (use in used) {
+				split(use, u, " ")
+				if (u[2] in home && place[home[u[2]]] > place[u[1]]) { print u[1] " uses " u[2] " of " home[u[2]]; bad = 1 }
+			}
+			exit bad || files < 10
+		}'
+}
+
 # A person who does not exist posts the series: each mail is theirs, goes to those
 # who care, and the patches are what they were but for a name.
 check_post() {

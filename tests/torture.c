@@ -308,7 +308,7 @@ static void *worker(void *seed)
 	unsigned int total = 0, i, n;
 	struct slot *s;
 
-	random_state = (uint64_t)seed;
+	random_state = (unsigned long)seed;
 	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
 		total += ops[i].weight;
 	while (!stop) {
@@ -344,7 +344,7 @@ static int family(int threads, int seconds, uint64_t seed)
 			;
 	}
 	for (i = 0; i < threads; i++)
-		pthread_create(&thread[i], NULL, worker, (void *)(seed * 31 + i + 1));
+		pthread_create(&thread[i], NULL, worker, (void *)(unsigned long)(seed * 31 + i + 1));
 	sleep(seconds);
 	stop = true;
 	for (i = 0; i < threads; i++)

@@ -11,7 +11,6 @@
 #include <uapi/linux/shmbuf.h>
 
 struct device;
-struct file;
 struct shmbuf;
 struct vm_area_desc;
 
@@ -20,14 +19,13 @@ struct vm_area_desc;
  * @start: physical address of the first byte, at the beginning of a page
  * @size: bytes, whole pages
  * @cache: SHMBUF_CACHE_*
- * @privileged: whoever maps, reads or writes it needs CAP_SYS_RAWIO
- * @dev: whose it is, or NULL
+ * @privileged: mapping, reading and writing need CAP_SYS_RAWIO
+ * @dev: device that the range belongs to, or NULL
  * @name: of the buffer, not NULL
- * @signal: called after each SHMBUF_IOC_SIGNAL, to pass it on to the device, or
- *	NULL. In process context, not any more once the buffer is revoked, and
- *	under a lock that page faults and shmbuf_revoke() take: it must neither
- *	access user memory nor take a lock that is held around shmbuf_revoke().
- * @data: for @signal
+ * @signal: called with @dev after each SHMBUF_IOC_SIGNAL, or NULL. Called in
+ *	process context, never after shmbuf_revoke(), and with a lock held that
+ *	page faults and shmbuf_revoke() take: it must neither access user memory
+ *	nor take a lock that is held around shmbuf_revoke().
  */
 struct shmbuf_region {
 	phys_addr_t start;
@@ -36,8 +34,7 @@ struct shmbuf_region {
 	bool privileged;
 	struct device *dev;
 	const char *name;
-	void (*signal)(void *data);
-	void *data;
+	void (*signal)(struct device *dev);
 };
 
 struct shmbuf *shmbuf_create(const struct shmbuf_create *args,
@@ -55,9 +52,7 @@ u64 shmbuf_signal(struct shmbuf *buf);
 int shmbuf_get_fd(struct shmbuf *buf);
 int shmbuf_publish(struct shmbuf *buf, const char *name, umode_t mode);
 void shmbuf_unpublish(struct shmbuf *buf);
-int shmbuf_attach(struct shmbuf *buf, struct file *file);
-void shmbuf_detach(struct file *file);
-int shmbuf_mmap_prepare(struct vm_area_desc *desc);
+int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc);
 
 void shmbuf_revoke(struct shmbuf *buf);
 

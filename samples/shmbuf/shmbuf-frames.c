@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver with a character device of its own, /dev/frames, whose mmap() is that of
- * shmbuf, to read and to copy. A frame grabber that is not there writes into
- * streaming DMA memory, which a program maps through the driver's node or
- * through a file descriptor that the driver gives it.
+ * A driver with a character device of its own, /dev/frames, which has two buffers at
+ * two offsets. An imaginary frame grabber writes into streaming DMA memory. A program
+ * maps the memory through /dev/frames, or through a file descriptor that an ioctl
+ * returns.
  */
 
+#include <linux/array_size.h>
 #include <linux/device/faux.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
@@ -21,17 +22,16 @@
 #include "frames.h"
 
 static struct faux_device *grabber;
-static struct shmbuf *buf;
-static dma_addr_t grabber_base;		/* a register of a real one */
+static struct shmbuf *bufs[2];
 static DEFINE_MUTEX(capture_mutex);	/* one frame at a time */
 
-/* What the hardware would do, at grabber_base, by DMA. */
-static void grab(u8 frame)
+/* Real hardware would do this by DMA, at shmbuf_dma_addr(). */
+static void grab(struct shmbuf *buf, u8 frame)
 {
 	memset(shmbuf_vmap(buf), frame, shmbuf_size(buf));
 }
 
-static long capture(void)
+static long capture(struct shmbuf *buf)
 {
 	static u8 frame;
 	int err;
@@ -40,38 +40,37 @@ static long capture(void)
 	err = shmbuf_sync(buf, 0, shmbuf_size(buf), DMA_FROM_DEVICE, true);
 	if (err)
 		return err;
-	grab(++frame);
+	grab(buf, ++frame);
 	err = shmbuf_sync(buf, 0, shmbuf_size(buf), DMA_FROM_DEVICE, false);
 	return err ?: frame;
 }
 
-static long frames_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long frames_ioctl(struct file *file, unsigned int cmd, unsigned long n)
 {
+	if (n >= ARRAY_SIZE(bufs))
+		return -EINVAL;
 	switch (cmd) {
 	case FRAMES_CAPTURE:
-		return capture();
+		return capture(bufs[n]);
 	case FRAMES_GET_FD:
-		return shmbuf_get_fd(buf);
+		return shmbuf_get_fd(bufs[n]);
 	}
 	return -ENOTTY;
 }
 
-static int frames_open(struct inode *inode, struct file *file)
+static int frames_mmap_prepare(struct vm_area_desc *desc)
 {
-	return shmbuf_attach(buf, file);
-}
+	unsigned long n = desc->pgoff / (FRAMES_STRIDE / PAGE_SIZE);
 
-static int frames_release(struct inode *inode, struct file *file)
-{
-	shmbuf_detach(file);
-	return 0;
+	if (n >= ARRAY_SIZE(bufs))
+		return -EINVAL;
+	desc->pgoff %= FRAMES_STRIDE / PAGE_SIZE;
+	return shmbuf_mmap_prepare(bufs[n], desc);
 }
 
 static const struct file_operations frames_ops = {
 	.owner		= THIS_MODULE,
-	.open		= frames_open,
-	.release	= frames_release,
-	.mmap_prepare	= shmbuf_mmap_prepare,
+	.mmap_prepare	= frames_mmap_prepare,
 	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl	= frames_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
@@ -84,7 +83,18 @@ static struct miscdevice frames_misc = {
 	.mode	= 0600,
 };
 
-static int __init frames_init(void)
+/* Revoke: a program may still have a mapping, and the memory is the device's. */
+static void put_buffers(void)
+{
+	int n;
+
+	for (n = 0; n < ARRAY_SIZE(bufs) && bufs[n]; n++) {
+		shmbuf_revoke(bufs[n]);
+		shmbuf_put(bufs[n]);
+	}
+}
+
+static int create_buffers(void)
 {
 	struct shmbuf_create args = {
 		.size = SZ_64K,
@@ -92,46 +102,47 @@ static int __init frames_init(void)
 		.numa_node = SHMBUF_NUMA_ANY,
 		.name = "frames",
 	};
+	struct shmbuf *buf;
+	int n;
+
+	for (n = 0; n < ARRAY_SIZE(bufs); n++) {
+		buf = shmbuf_create(&args, &grabber->dev);
+		if (IS_ERR(buf))
+			return PTR_ERR(buf);
+		bufs[n] = buf;
+	}
+	return 0;
+}
+
+static int __init frames_init(void)
+{
 	int err;
 
 	grabber = faux_device_create("frames", NULL, NULL);
 	if (!grabber)
 		return -ENODEV;
 	err = dma_coerce_mask_and_coherent(&grabber->dev, DMA_BIT_MASK(32));
-	if (err)
-		goto destroy_grabber;
-	buf = shmbuf_create(&args, &grabber->dev);
-	if (IS_ERR(buf)) {
-		err = PTR_ERR(buf);
-		goto destroy_grabber;
+	if (!err)
+		err = create_buffers();
+	if (!err)
+		err = misc_register(&frames_misc);
+	if (err) {
+		put_buffers();
+		faux_device_destroy(grabber);
 	}
-	grabber_base = shmbuf_dma_addr(buf);
-	err = misc_register(&frames_misc);
-	if (err)
-		goto put_buffer;
-	dev_dbg(&grabber->dev, "frames go to %pad\n", &grabber_base);
-	return 0;
-
-put_buffer:
-	shmbuf_revoke(buf);
-	shmbuf_put(buf);
-destroy_grabber:
-	faux_device_destroy(grabber);
 	return err;
 }
 
 static void __exit frames_exit(void)
 {
-	/* No new files of ours; there are none left, or we would not be here. */
+	/* No new mappings. The open files are gone, as they hold the module. */
 	misc_deregister(&frames_misc);
-	/* But there may be of those that were passed on. The memory is the device's. */
-	shmbuf_revoke(buf);
-	shmbuf_put(buf);
+	put_buffers();
 	faux_device_destroy(grabber);
 }
 
 module_init(frames_init);
 module_exit(frames_exit);
 
-MODULE_DESCRIPTION("shmbuf sample: a driver with a device node of its own");
+MODULE_DESCRIPTION("shmbuf sample: a driver with a device node and two buffers");
 MODULE_LICENSE("GPL");

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A parent writes into a buffer, and a child waits for that and reads. */
+/* A parent writes into a buffer and signals; a child waits for that and reads. */
 #include <err.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -15,8 +14,8 @@ int main(void)
 {
 	struct shmbuf_create c = { .size = 1 << 20, .name = "hello",
 				   .numa_node = SHMBUF_NUMA_ANY };
-	struct pollfd p = { .events = POLLIN };
-	struct shmbuf_notify n = { 0 };
+	struct shmbuf_notify ack = { .flags = SHMBUF_NOTIFY_WAIT };
+	struct shmbuf_notify signal = { 0 };
 	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
 	char *text;
 
@@ -25,17 +24,16 @@ int main(void)
 	text = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, 0);
 	if (text == MAP_FAILED)
 		err(1, "mmap");
-	p.fd = c.fd;
 	switch (fork()) {
 	case -1:
 		err(1, "fork");
 	case 0:
-		if (poll(&p, 1, -1) < 0 || ioctl(c.fd, SHMBUF_IOC_ACK, &n))
+		if (ioctl(c.fd, SHMBUF_IOC_ACK, &ack))
 			err(1, "waiting for a signal");
 		return puts(text) < 0;
 	}
 	snprintf(text, c.size, "hello through a shared page");
-	if (ioctl(c.fd, SHMBUF_IOC_SIGNAL, &n))
+	if (ioctl(c.fd, SHMBUF_IOC_SIGNAL, &signal))
 		err(1, "SHMBUF_IOC_SIGNAL");
 	return wait(NULL) < 0;
 }

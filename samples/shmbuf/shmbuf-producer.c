@@ -57,7 +57,7 @@ static void produce(struct work_struct *work)
 
 	for (n = 0; n < READ_ONCE(batch) && !ring_is_full(); n++)
 		write_record();
-	/* Once for all of them. From an interrupt handler this is not possible. */
+	/* Once for all of them. */
 	if (n)
 		shmbuf_signal(buf);
 	schedule_delayed_work(to_delayed_work(work), 1);

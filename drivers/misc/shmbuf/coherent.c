@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Backing COHERENT: memory that a device and the CPU see alike at any time, from
- * the DMA API. Only the API knows what it consists of, so only it can map it.
+ * Backing COHERENT: memory of the DMA API that a device and the CPU see alike at
+ * any time. Only the API knows its pages, so only the API can map it.
  */
 
 #include <linux/device.h>
@@ -26,6 +26,7 @@ static unsigned long dma_attrs(const struct shmbuf *buf)
 static int shmbuf_coherent_alloc(struct shmbuf *buf, int numa_node)
 {
 	struct device *dev = buf->dev;
+	void *vaddr;
 
 	if (!shmbuf_can_dma(dev, numa_node) || !dma_can_mmap(dev))
 		return -EOPNOTSUPP;
@@ -36,35 +37,69 @@ static int shmbuf_coherent_alloc(struct shmbuf *buf, int numa_node)
 	} else if (buf->cache == SHMBUF_CACHE_CACHED) {
 		buf->cache = SHMBUF_CACHE_UNCACHED;
 	}
-	buf->vaddr = dma_alloc_attrs(dev, buf->size, &buf->dma, SHMBUF_DMA_GFP,
-				     dma_attrs(buf));
-	return buf->vaddr ? 0 : -ENOMEM;
+	vaddr = dma_alloc_attrs(dev, buf->size, &buf->dma, SHMBUF_DMA_GFP,
+				dma_attrs(buf));
+	if (!vaddr)
+		return -ENOMEM;
+	iosys_map_set_vaddr(&buf->map, vaddr);
+	return 0;
 }
 
 static void shmbuf_coherent_free(struct shmbuf *buf)
 {
-	if (buf->vaddr)
-		dma_free_attrs(buf->dev, buf->size, buf->vaddr, buf->dma,
+	if (buf->map.vaddr)
+		dma_free_attrs(buf->dev, buf->size, buf->map.vaddr, buf->dma,
 			       dma_attrs(buf));
-	WRITE_ONCE(buf->vaddr, NULL);
+	iosys_map_clear(&buf->map);
 }
 
-static int shmbuf_coherent_map(struct shmbuf *buf, struct vm_area_struct *vma)
+static void shmbuf_coherent_prepare(struct shmbuf *buf,
+				    struct vm_area_desc *desc)
 {
-	vma->vm_page_prot = shmbuf_accessed_prot(vma, vma->vm_flags & VM_WRITE);
-	return dma_mmap_attrs(buf->dev, vma, buf->vaddr, buf->dma, buf->size,
-			      dma_attrs(buf));
+	/* VM_IO keeps get_user_pages() away from pages that the API may have. */
+	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_DONTEXPAND_BIT,
+			   VMA_DONTDUMP_BIT);
 }
+
+/*
+ * Not in ->mmap_prepare(), which has no VMA. In ->mapped() the VMA is write-locked
+ * and revocation finds it in the tree of the file's mappings.
+ */
+static int shmbuf_coherent_mapped(struct shmbuf *buf,
+				  struct vm_area_struct *vma, vm_flags_t flags)
+{
+	int err = -ENODEV;
+
+	if (!vma)
+		return -EOPNOTSUPP;
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (!shmbuf_revoked(buf)) {
+		vma->vm_page_prot = shmbuf_accessed_prot(vma, flags & VM_WRITE);
+		err = dma_mmap_attrs(buf->dev, vma, buf->map.vaddr, buf->dma,
+				     buf->size, dma_attrs(buf));
+	}
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+	return err;
+}
+
+static const struct vm_operations_struct shmbuf_coherent_vm_ops = {
+	.mapped		= shmbuf_vma_mapped,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.access		= shmbuf_vma_access,
+};
 
 const struct shmbuf_backing shmbuf_coherent = {
 	.name		= "coherent",
+	.backing	= SHMBUF_BACKING_COHERENT,
 	.caches		= BIT(SHMBUF_CACHE_CACHED) |
 			  BIT(SHMBUF_CACHE_WRITE_COMBINE) |
 			  BIT(SHMBUF_CACHE_UNCACHED),
-	.mapping	= SHMBUF_MAP_AT_ONCE,
 	.of_device	= true,
+	.vm_ops		= &shmbuf_coherent_vm_ops,
 	.alloc		= shmbuf_coherent_alloc,
 	.free		= shmbuf_coherent_free,
-	.map		= shmbuf_coherent_map,
+	.prepare	= shmbuf_coherent_prepare,
+	.mapped		= shmbuf_coherent_mapped,
 	.copy		= shmbuf_device_copy,
 };

@@ -8,7 +8,6 @@
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/minmax.h>
-#include <linux/mm.h>
 #include <linux/numa.h>
 #include <linux/sched/signal.h>
 #include <linux/set_memory.h>
@@ -21,7 +20,7 @@
 
 #include "shmbuf.h"
 
-/* To fail is better than to kill somebody to get the memory. */
+/* Fail rather than invoke the OOM killer. */
 #define SHMBUF_CONTIG_GFP	(GFP_USER | __GFP_ZERO | __GFP_NOWARN | \
 				 __GFP_RETRY_MAYFAIL)
 
@@ -30,7 +29,7 @@ static unsigned long shmbuf_nr_pages(const struct shmbuf *buf)
 	return buf->size >> PAGE_SHIFT;
 }
 
-/* By number: where memory has holes, the struct pages of a range may have, too. */
+/* The struct pages of a range need not be contiguous, so count PFNs. */
 static void free_pfns(unsigned long pfn, unsigned long nr)
 {
 	for (; nr; pfn++, nr--) {
@@ -53,8 +52,8 @@ static struct page *alloc_block(unsigned int order, int numa_node)
 }
 
 /*
- * Moves away what is movable in a range of memory and takes the range. It has
- * no means to charge a memory cgroup.
+ * Migrates the movable pages of a range and takes the range. alloc_contig_pages()
+ * cannot charge a memory cgroup.
  */
 static struct page *alloc_range(unsigned long nr, int numa_node)
 {
@@ -73,8 +72,8 @@ static struct page *alloc_range(unsigned long nr, int numa_node)
 }
 
 /*
- * The same memory in two mappings that are cached differently loses stores, or
- * worse. So the kernel's own mapping changes first, where that is possible.
+ * Two mappings of one page with different cache attributes lose stores, or worse.
+ * So the direct map changes first, on architectures that can do that.
  */
 #ifdef CONFIG_X86
 #define SHMBUF_CONTIG_CACHES	(BIT(SHMBUF_CACHE_CACHED) | \
@@ -83,7 +82,7 @@ static struct page *alloc_range(unsigned long nr, int numa_node)
 
 static int change_cache(struct shmbuf *buf)
 {
-	unsigned long addr = (unsigned long)buf->vaddr;
+	unsigned long addr = (unsigned long)buf->map.vaddr;
 
 	switch (buf->cache) {
 	case SHMBUF_CACHE_WRITE_COMBINE:
@@ -98,7 +97,8 @@ static int restore_cache(struct shmbuf *buf)
 {
 	if (buf->cache == SHMBUF_CACHE_CACHED)
 		return 0;
-	return set_memory_wb((unsigned long)buf->vaddr, shmbuf_nr_pages(buf));
+	return set_memory_wb((unsigned long)buf->map.vaddr,
+			     shmbuf_nr_pages(buf));
 }
 #else
 #define SHMBUF_CONTIG_CACHES	BIT(SHMBUF_CACHE_CACHED)
@@ -129,17 +129,17 @@ static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 	if (!page)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 
-	/* What was rounded up goes back at once. */
+	/* Free what the rounding added. */
 	free_pfns(page_to_pfn(page) + nr, got - nr);
-	buf->vaddr = page_address(page);
+	iosys_map_set_vaddr(&buf->map, page_address(page));
 	shmbuf_set_pfns(buf, page_to_pfn(page));
 	return change_cache(buf);
 }
 
 static void shmbuf_contig_free(struct shmbuf *buf)
 {
-	/* Memory that stays uncached is lost, and not handed to anybody. */
-	if (buf->vaddr && !restore_cache(buf))
+	/* Leak the pages rather than let uncached memory be reused. */
+	if (buf->map.vaddr && !restore_cache(buf))
 		free_pfns(buf->pfn, shmbuf_nr_pages(buf));
 }
 
@@ -147,14 +147,15 @@ static ssize_t shmbuf_contig_copy(struct shmbuf *buf, loff_t pos,
 				  struct iov_iter *iter)
 {
 	size_t len, copied, done = 0;
+	void *addr;
 
 	do {
+		addr = buf->map.vaddr + pos + done;
 		len = min(iov_iter_count(iter), PMD_SIZE);
 		if (iov_iter_rw(iter) == ITER_DEST)
-			copied = copy_to_iter(buf->vaddr + pos + done, len, iter);
+			copied = copy_to_iter(addr, len, iter);
 		else
-			copied = copy_from_iter(buf->vaddr + pos + done, len,
-						iter);
+			copied = copy_from_iter(addr, len, iter);
 		done += copied;
 		cond_resched();
 	} while (copied == len && iov_iter_count(iter) &&
@@ -164,9 +165,12 @@ static ssize_t shmbuf_contig_copy(struct shmbuf *buf, loff_t pos,
 
 const struct shmbuf_backing shmbuf_contig = {
 	.name		= "contig",
+	.backing	= SHMBUF_BACKING_CONTIG,
 	.caches		= SHMBUF_CONTIG_CACHES,
-	.mapping	= SHMBUF_MAP_PFNS,
+	.vm_ops		= &shmbuf_pfn_vm_ops,
 	.alloc		= shmbuf_contig_alloc,
 	.free		= shmbuf_contig_free,
+	.prepare	= shmbuf_prepare_pfns,
+	.mapped		= shmbuf_populate_pfns,
 	.copy		= shmbuf_contig_copy,
 };

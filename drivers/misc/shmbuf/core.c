@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lifetime of buffers.
+ * Lifetime and accounting.
  *
- * A buffer is part of an inode on a pseudo filesystem, so its reference count
- * is the inode's, and it has an address_space of its own. Each file holds a
- * pin on the mount (simple_pin_fs()), and so does whoever has /dev/shmbuf open, so
- * that all buffers share one superblock, and none is there when nobody needs it.
- * The type of the filesystem holds the module, and the VFS lets go of the type
- * after the last inode: the module can be removed when no buffer is left, and not
- * before.
+ * A buffer is part of an inode on a pseudo filesystem, so its reference count is the
+ * inode's, and it has an address_space of its own. Each buffer file and each open of
+ * /dev/shmbuf pins the mount (simple_pin_fs()). The filesystem type holds the module
+ * until the last inode is gone.
  */
 
 #include <kunit/visibility.h>
@@ -19,15 +16,14 @@
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/export.h>
-#include <linux/file.h>
 #include <linux/fs_context.h>
 #include <linux/magic.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/resource.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
@@ -41,7 +37,7 @@
 #include "trace.h"
 
 static struct kmem_cache *shmbuf_cache;
-static struct vfsmount *shmbuf_mnt;
+struct vfsmount *shmbuf_mnt;
 VISIBLE_IF_KUNIT int shmbuf_mnt_count;
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_mnt_count);
 
@@ -52,7 +48,6 @@ static struct inode *shmbuf_alloc_inode(struct super_block *sb)
 	if (!buf)
 		return NULL;
 	memset_after(buf, 0, inode);
-	mutex_init(&buf->mutex);
 	spin_lock_init(&buf->lock);
 	init_waitqueue_head(&buf->wait);
 	return &buf->inode;
@@ -95,12 +90,7 @@ static void uncharge_user(struct shmbuf *buf)
 	buf->user = NULL;
 }
 
-/**
- * shmbuf_free_memory() - give back the memory of a buffer, and what it was charged
- * @buf: the buffer, which nobody can get at any more
- *
- * Context: Process context, may sleep. Does nothing the second time.
- */
+/* Also called at revocation for memory of a device: the second call does nothing. */
 void shmbuf_free_memory(struct shmbuf *buf)
 {
 	buf->ops->free(buf);
@@ -115,7 +105,7 @@ static void shmbuf_evict_inode(struct inode *inode)
 {
 	struct shmbuf *buf = container_of(inode, struct shmbuf, inode);
 
-	/* The root directory of the filesystem is no buffer. */
+	/* The root directory of the filesystem is not a buffer. */
 	if (buf->ops) {
 		trace_shmbuf_free(buf);
 		shmbuf_free_memory(buf);
@@ -149,37 +139,16 @@ static struct file_system_type shmbuf_fs_type = {
 	.kill_sb		= kill_anon_super,
 };
 
-/**
- * shmbuf_pin_mount() - hold the mount that all buffers share
- *
- * Context: Process context, may sleep. Cannot fail while somebody else holds
- *	it.
- * Return: 0 or a negative errno.
- */
+/* Hold the mount of all buffers. Cannot fail while another reference exists. */
 int shmbuf_pin_mount(void)
 {
 	return simple_pin_fs(&shmbuf_fs_type, &shmbuf_mnt, &shmbuf_mnt_count);
 }
 
-/**
- * shmbuf_unpin_mount() - undo shmbuf_pin_mount()
- *
- * Context: Process context, may sleep; not in the eviction of an inode.
- */
+/* Not during the eviction of an inode: this may shut down the superblock. */
 void shmbuf_unpin_mount(void)
 {
 	simple_release_fs(&shmbuf_mnt, &shmbuf_mnt_count);
-}
-
-/**
- * shmbuf_sb() - the superblock that has the inodes of all buffers
- *
- * Context: Any, while shmbuf_pin_mount() holds it.
- * Return: the superblock.
- */
-struct super_block *shmbuf_sb(void)
-{
-	return shmbuf_mnt->mnt_sb;
 }
 
 static const char *const cache_names[] = {
@@ -189,25 +158,12 @@ static const char *const cache_names[] = {
 	[SHMBUF_CACHE_DEVICE]		= "device",
 };
 
-/**
- * shmbuf_cache_name() - a cache attribute for people to read
- * @cache: SHMBUF_CACHE_*
- *
- * Context: Any.
- * Return: its name.
- */
 const char *shmbuf_cache_name(u32 cache)
 {
 	return cache_names[cache];
 }
 
-/**
- * shmbuf_find_cache() - the cache attribute with a name
- * @name: as shmbuf_cache_name() has it
- *
- * Context: Any.
- * Return: SHMBUF_CACHE_*, or a negative errno.
- */
+/* Return SHMBUF_CACHE_*, or a negative errno. */
 int shmbuf_find_cache(const char *name)
 {
 	return match_string(cache_names, ARRAY_SIZE(cache_names), name);
@@ -227,39 +183,16 @@ static const struct inode_operations shmbuf_inode_ops = {
 	.setattr	= shmbuf_setattr,
 };
 
-/**
- * shmbuf_alloc() - make a buffer that has no file yet
- * @ops: what it is to be made of
- * @size: its size in bytes, from shmbuf_round_size()
- * @args: cache attribute, NUMA node and name, which the caller has checked
- * @dev: whose memory it is to be, for a backing that needs one, else ignored
- *
- * Context: Process context, may sleep.
- * Return: the buffer, to be given back with shmbuf_put(), or an ERR_PTR().
- */
-struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
-			    const struct shmbuf_create *args,
-			    struct device *dev)
+/* Allocate an inode with the fields that every buffer has. */
+static struct shmbuf *alloc_buffer(const struct shmbuf_backing *ops,
+				   size_t size,
+				   const struct shmbuf_create *args)
 {
+	struct inode *inode = alloc_anon_inode(shmbuf_mnt->mnt_sb);
 	struct shmbuf *buf;
-	struct inode *inode;
-	int err;
 
-	/* A driver was earlier, or shmbuf could not be. */
-	if (!shmbuf_cache)
-		return ERR_PTR(-ENODEV);
-	/* More than there is at all: do not even try. */
-	if (ops->alloc && size >> PAGE_SHIFT > totalram_pages())
-		return ERR_PTR(-ENOMEM);
-	err = shmbuf_pin_mount();
-	if (err)
-		return ERR_PTR(err);
-
-	inode = alloc_anon_inode(shmbuf_mnt->mnt_sb);
-	if (IS_ERR(inode)) {
-		shmbuf_unpin_mount();
+	if (IS_ERR(inode))
 		return ERR_CAST(inode);
-	}
 	/* Programs take the size of a regular file from fstat(). */
 	inode->i_mode |= S_IFREG;
 	inode->i_op = &shmbuf_inode_ops;
@@ -269,15 +202,40 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	buf = container_of(inode, struct shmbuf, inode);
 	buf->size = size;
 	buf->ops = ops;
-	buf->backing = args->backing;
 	buf->cache = args->cache;
-	buf->capabilities = ops->capabilities;
 	buf->map_unit = PAGE_SIZE;
 	buf->dma = DMA_MAPPING_ERROR;
+	strscpy_pad(buf->name, args->name, sizeof(buf->name));
+	return buf;
+}
+
+/*
+ * Make a buffer that has no file yet, with arguments that the caller has checked.
+ * @dev is for a backing of a device.
+ */
+struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
+			    const struct shmbuf_create *args,
+			    struct device *dev)
+{
+	struct shmbuf *buf;
+	int err;
+
+	/* Called before initialisation, or initialisation failed. */
+	if (!shmbuf_cache)
+		return ERR_PTR(-ENODEV);
+	/* Do not reclaim memory for a size that the machine does not have. */
+	if (ops->alloc && size >> PAGE_SHIFT > totalram_pages())
+		return ERR_PTR(-ENOMEM);
+	err = shmbuf_pin_mount();
+	if (err)
+		return ERR_PTR(err);
+	buf = alloc_buffer(ops, size, args);
+	if (IS_ERR(buf)) {
+		shmbuf_unpin_mount();
+		return buf;
+	}
 	if (ops->of_device)
 		buf->dev = get_device(dev);
-	strscpy_pad(buf->name, args->name, sizeof(buf->name));
-
 	trace_shmbuf_create(buf);
 	if (ops->alloc) {
 		err = charge_user(buf) ?: ops->alloc(buf, args->numa_node);
@@ -287,17 +245,11 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 		}
 	}
 	/* For the list of buffers. */
-	inode_sb_list_add(inode);
+	inode_sb_list_add(&buf->inode);
 	return buf;
 }
 
-/**
- * shmbuf_get() - take another reference to a buffer
- * @buf: the buffer, to which the caller has a reference
- *
- * Context: Process context, may sleep.
- * Return: the buffer, to be given back with shmbuf_put().
- */
+/* Take another reference, which shmbuf_put() gives back. */
 struct shmbuf *shmbuf_get(struct shmbuf *buf)
 {
 	ihold(&buf->inode);
@@ -351,20 +303,13 @@ dma_addr_t shmbuf_dma_addr(const struct shmbuf *buf)
 }
 EXPORT_SYMBOL_GPL(shmbuf_dma_addr);
 
-/**
- * shmbuf_check_access() - may the current process get at the memory?
- * @file: file of the buffer
- *
- * Where it takes a capability, whoever opened the file must have had it too: a
- * privileged program may have been given the file to write its messages to.
- *
- * Context: Process context.
- * Return: 0, -ENODEV when the buffer is revoked, -EPERM without the capability.
+/*
+ * May the current process use the memory? The opener of the file needs the
+ * capability too: an unprivileged opener may have handed the file to a privileged
+ * process as its standard output.
  */
-int shmbuf_check_access(const struct file *file)
+int shmbuf_check_access(const struct shmbuf *buf, const struct file *file)
 {
-	struct shmbuf *buf = shmbuf_of_file(file);
-
 	if (shmbuf_revoked(buf))
 		return -ENODEV;
 	if (!buf->privileged)
@@ -376,85 +321,36 @@ int shmbuf_check_access(const struct file *file)
 }
 
 /**
- * shmbuf_vmap() - the kernel's address of a buffer
+ * shmbuf_vmap() - return the kernel address of a buffer
  * @buf: the buffer
  *
- * A backing whose pages have no common kernel address is mapped when this is
- * called first, and stays mapped until the buffer is freed.
+ * The first call maps a backing whose pages have no common kernel address. The
+ * mapping lasts until the buffer is freed.
  *
  * Context: Process context, may sleep.
  * Return: the address, valid as long as the caller's reference to the buffer, and
- *	that of a device's memory no longer than until the buffer is revoked;
- *	or NULL when there is no memory for the mapping, a page has a memory
+ *	for memory of a device no longer than until the buffer is revoked;
+ *	or NULL if there is no memory for the mapping, a page has a memory
  *	error, the buffer is revoked, or it is I/O memory.
  */
 void *shmbuf_vmap(struct shmbuf *buf)
 {
-	guard(mutex)(&buf->mutex);
-	if (buf->revoked)
+	guard(rwsem_write)(&buf->inode.i_rwsem);
+	if (shmbuf_revoked(buf))
 		return NULL;
-	if (!buf->vaddr && buf->ops->vmap)
+	if (iosys_map_is_null(&buf->map) && buf->ops->vmap)
 		buf->ops->vmap(buf);
-	return buf->vaddr;
+	return buf->map.is_iomem ? NULL : buf->map.vaddr;
 }
 EXPORT_SYMBOL_GPL(shmbuf_vmap);
 
-/**
- * shmbuf_set_pfns() - tell what page frame numbers a contiguous buffer has
- * @buf: the buffer, with SHMBUF_MAP_PFNS
- * @pfn: that of its first page
- *
- * Context: Any; while the buffer has no file yet.
- */
+/* Record the page frame numbers of a physical range, before the buffer has a file. */
 void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn)
 {
 	buf->pfn = pfn;
 	if (IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) &&
 	    !shmbuf_pgoff_to_pfn(pfn, buf->size, 0, PMD_ORDER, &pfn))
 		buf->map_unit = PMD_SIZE;
-}
-
-/**
- * shmbuf_alloc_file() - make the first file of a buffer
- * @buf: the buffer
- * @fops: for this file, and for those that userspace makes from it by opening
- *	/proc/PID/fd/N, for instance read-only; its ->open() is to call
- *	shmbuf_pin_mount(), its ->release() shmbuf_unpin_mount()
- *
- * Context: Process context, may sleep.
- * Return: the file, which holds a reference to the buffer, or an ERR_PTR().
- */
-struct file *shmbuf_alloc_file(struct shmbuf *buf,
-			       const struct file_operations *fops)
-{
-	char name[sizeof("shmbuf:") + SHMBUF_NAME_LEN] = "shmbuf:";
-	struct file *file;
-	int err;
-
-	/* fput() puts both, and an open() that did not happen gets neither. */
-	if (!fops_get(fops))
-		return ERR_PTR(-ENODEV);
-	err = shmbuf_pin_mount();
-	if (err)
-		goto put_fops;
-
-	strscpy(name + strlen(name), buf->name, SHMBUF_NAME_LEN);
-	buf->inode.i_fop = fops;
-	ihold(&buf->inode);
-	file = alloc_file_pseudo(&buf->inode, shmbuf_mnt, name, O_RDWR, fops);
-	if (IS_ERR(file)) {
-		err = PTR_ERR(file);
-		goto put_inode;
-	}
-	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
-	return file;
-
-put_inode:
-	iput(&buf->inode);
-	shmbuf_unpin_mount();
-put_fops:
-	fops_put(fops);
-	return ERR_PTR(err);
 }
 
 /* Slab objects keep what inode_init_once() set up over many lives. */

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * In /sys/kernel/debug/shmbuf: "buffers" is the list of all buffers. What has the
- * inode number of one written to it, "revoke", revokes it, as if its device had
- * gone: how a program takes that can be tested without a device to pull out. That
- * is for buffers that programs made.
+ * /sys/kernel/debug/shmbuf: "buffers" lists all buffers. Writing the inode number of
+ * a buffer to "revoke" revokes it, so that a program can be tested against
+ * revocation without a device to unplug.
  *
- * The list is that of the inodes of the superblock: what is on it cannot go
- * while its lock is held.
+ * The list is that of the inodes of the superblock: an inode on it stays while
+ * the lock of the list is held.
  */
 
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
+#include <linux/device.h>
 #include <linux/errno.h>
-#include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/mount.h>
 #include <linux/seq_file.h>
-#include <linux/spinlock.h>
 
 #include "shmbuf.h"
 
@@ -28,10 +27,11 @@ static void show_buffer(struct seq_file *m, struct shmbuf *buf)
 		   (u64)buf->inode.i_ino, buf->size, buf->ops->name,
 		   shmbuf_cache_name(buf->cache), buf->mappings,
 		   buf->writable_mappings, buf->seals,
-		   (u64)atomic64_read(&buf->sequence), buf->revoked, buf->name);
+		   (u64)atomic64_read(&buf->sequence), shmbuf_revoked(buf),
+		   buf->name);
 }
 
-/* All at once, so that each buffer is there once. */
+/* Not a seq_file iterator: the list can change between two calls of it. */
 static int buffers_show(struct seq_file *m, void *v)
 {
 	struct super_block *sb;
@@ -42,11 +42,11 @@ static int buffers_show(struct seq_file *m, void *v)
 	err = shmbuf_pin_mount();
 	if (err)
 		return err;
-	sb = shmbuf_sb();
+	sb = shmbuf_mnt->mnt_sb;
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		buf = container_of(inode, struct shmbuf, inode);
-		/* The root directory of the filesystem is no buffer. */
+		/* The root directory of the filesystem is not a buffer. */
 		if (buf->ops)
 			show_buffer(m, buf);
 	}
@@ -56,7 +56,12 @@ static int buffers_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(buffers);
 
-/* Of what programs make: what a driver made is in use as long as it says. */
+/* A driver may use the memory of its device until it revokes the buffer itself. */
+static bool is_revocable(const struct shmbuf *buf)
+{
+	return !buf->ops->of_device || (buf->dev && !buf->dev->driver);
+}
+
 static struct inode *find_buffer(struct super_block *sb, u64 ino)
 {
 	struct inode *inode;
@@ -65,7 +70,7 @@ static struct inode *find_buffer(struct super_block *sb, u64 ino)
 	guard(spinlock)(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		buf = container_of(inode, struct shmbuf, inode);
-		if (inode->i_ino == ino && buf->ops && READ_ONCE(buf->by_program))
+		if (inode->i_ino == ino && buf->ops && is_revocable(buf))
 			return igrab(inode);
 	}
 	return NULL;
@@ -79,7 +84,7 @@ static int revoke_set(void *data, u64 ino)
 	err = shmbuf_pin_mount();
 	if (err)
 		return err;
-	inode = find_buffer(shmbuf_sb(), ino);
+	inode = find_buffer(shmbuf_mnt->mnt_sb, ino);
 	if (inode) {
 		shmbuf_revoke(container_of(inode, struct shmbuf, inode));
 		iput(inode);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory of a device, which goes away with it.
+ * Access to memory of a device, which revocation frees.
  *
- * Who touches it for a process holds the invalidate lock of the mapping and looks
- * whether the buffer is revoked; a driver knows when its device goes. User memory
- * must not be accessed under that lock, which page faults take, so copies go
- * through a page in between.
+ * The CPU uses the memory with the invalidate lock held, after a check for
+ * revocation. User memory must not be accessed under that lock, which page faults
+ * take, so copies go through a bounce page.
  */
 
 #include <kunit/visibility.h>
@@ -13,10 +12,7 @@
 #include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/export.h>
-#include <linux/fs.h>
-#include <linux/iosys-map.h>
 #include <linux/minmax.h>
-#include <linux/mm.h>
 #include <linux/numa.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -25,15 +21,7 @@
 #include "geometry.h"
 #include "shmbuf.h"
 
-/**
- * shmbuf_can_dma() - can the DMA API have memory for a device on a node?
- * @dev: the device, or NULL
- * @numa_node: the node, or NUMA_NO_NODE; the API itself asks nobody but the
- *	device for one
- *
- * Context: Any.
- * Return: whether it makes sense to ask for it.
- */
+/* Can the DMA API allocate for @dev on a node? It has no parameter for the node. */
 bool shmbuf_can_dma(struct device *dev, int numa_node)
 {
 	if (!dev || !dev->coherent_dma_mask)
@@ -44,35 +32,21 @@ bool shmbuf_can_dma(struct device *dev, int numa_node)
 static int transfer(struct shmbuf *buf, loff_t pos, void *bounce, size_t len,
 		    bool write)
 {
-	struct iosys_map map;
 	int err = -ENODEV;
 
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
-	if (!buf->revoked) {
+	if (!shmbuf_revoked(buf)) {
 		err = 0;
-		if (buf->iomem)
-			iosys_map_set_vaddr_iomem(&map, buf->iomem);
-		else
-			iosys_map_set_vaddr(&map, buf->vaddr);
 		if (write)
-			iosys_map_memcpy_to(&map, pos, bounce, len);
+			iosys_map_memcpy_to(&buf->map, pos, bounce, len);
 		else
-			iosys_map_memcpy_from(bounce, &map, pos, len);
+			iosys_map_memcpy_from(bounce, &buf->map, pos, len);
 	}
 	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
 	return err;
 }
 
-/**
- * shmbuf_device_copy() - ->copy() of the backings that are of a device
- * @buf: the buffer
- * @pos: where in the buffer
- * @iter: where else, and in which direction
- *
- * Context: Process context, may sleep and fault.
- * Return: the bytes copied, -EFAULT, -ENOMEM, or -ENODEV when the buffer is
- *	revoked.
- */
+/* ->copy() of the backings that are of a device. */
 ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
 			   struct iov_iter *iter)
 {
@@ -103,7 +77,7 @@ ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
 }
 
 /**
- * shmbuf_sync() - hand a range of a buffer over, to the CPU or to the device
+ * shmbuf_sync() - hand over a range of a buffer to the CPU or to the device
  * @buf: the buffer
  * @offset: where the range begins, in bytes
  * @len: its length in bytes
@@ -126,7 +100,7 @@ int shmbuf_sync(struct shmbuf *buf, u64 offset, u64 len,
 		return err;
 	err = -ENODEV;
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
-	if (!buf->revoked) {
+	if (!shmbuf_revoked(buf)) {
 		err = 0;
 		if (len && buf->ops->sync)
 			buf->ops->sync(buf, offset, len, dir, end);
@@ -135,18 +109,3 @@ int shmbuf_sync(struct shmbuf *buf, u64 offset, u64 len,
 	return err;
 }
 EXPORT_SYMBOL_GPL(shmbuf_sync);
-
-/**
- * shmbuf_signal_device() - tell the device of a buffer about a signal
- * @buf: the buffer, which has a device that wants to know
- *
- * Context: Process context, may sleep.
- */
-void shmbuf_signal_device(struct shmbuf *buf)
-{
-	filemap_invalidate_lock_shared(buf->inode.i_mapping);
-	if (!buf->revoked)
-		buf->signal_device(buf->signal_data);
-	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
-}
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_signal_device);

@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file of a buffer: made by CREATE, mapped, read, written, queried.
+ * Buffer files: open, map, read, write, query.
  */
 
 #include <kunit/visibility.h>
-#include <linux/array_size.h>
 #include <linux/build_bug.h>
-#include <linux/ctype.h>
+#include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
-#include <linux/fs.h>
-#include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/nodemask.h>
-#include <linux/nospec.h>
 #include <linux/seq_file.h>
-#include <linux/spinlock.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
-#include <linux/util_macros.h>
 
 #include "geometry.h"
 #include "shmbuf.h"
 
-/* Not for the file that CREATE makes, see shmbuf_alloc_file(). */
+/* Not called for the files of shmbuf_open_file(). */
 static int shmbuf_open(struct inode *inode, struct file *file)
 {
 	if (shmbuf_revoked(shmbuf_of_file(file)))
@@ -37,11 +30,15 @@ static int shmbuf_open(struct inode *inode, struct file *file)
 
 static int shmbuf_release(struct inode *inode, struct file *file)
 {
-	/* That of a named node has another inode. */
-	if (inode != file->f_mapping->host)
-		shmbuf_detach(file);
-	else
+	struct shmbuf *buf = shmbuf_of_file(file);
+
+	if (inode == &buf->inode) {
 		shmbuf_unpin_mount();
+		return 0;
+	}
+	/* A device node has its own inode. */
+	file->f_mapping = inode->i_mapping;
+	shmbuf_put(buf);
 	return 0;
 }
 
@@ -61,7 +58,7 @@ static ssize_t shmbuf_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	size_t len;
 	int err;
 
-	err = shmbuf_check_access(iocb->ki_filp);
+	err = shmbuf_check_access(buf, iocb->ki_filp);
 	if (err)
 		return err;
 	len = shmbuf_clamp_io(buf->size, iocb->ki_pos, iov_iter_count(to));
@@ -77,7 +74,7 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	ssize_t done;
 	size_t len;
 
-	done = shmbuf_check_access(iocb->ki_filp);
+	done = shmbuf_check_access(buf, iocb->ki_filp);
 	if (done)
 		return done;
 	if (!iov_iter_count(from))
@@ -97,6 +94,19 @@ static ssize_t shmbuf_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return done;
 }
 
+static u32 capabilities(const struct shmbuf *buf)
+{
+	u32 caps = 0;
+
+	if (shmbuf_revoked(buf))
+		return SHMBUF_CAP_REVOKED;
+	if (buf->ops->pinnable)
+		caps |= SHMBUF_CAP_PINNABLE;
+	if (buf->ops->sync && dma_need_sync(buf->dev, buf->dma))
+		caps |= SHMBUF_CAP_NEEDS_SYNC;
+	return caps;
+}
+
 static long shmbuf_ioctl_info(struct file *file, void __user *uarg,
 			      size_t usize)
 {
@@ -113,16 +123,12 @@ static long shmbuf_ioctl_info(struct file *file, void __user *uarg,
 	info = (struct shmbuf_info) {
 		.size = buf->size,
 		.map_unit = buf->map_unit,
-		.backing = buf->backing,
+		.backing = buf->ops->backing,
 		.cache = buf->cache,
-		.capabilities = buf->capabilities,
 	};
-	if (READ_ONCE(buf->vaddr) || READ_ONCE(buf->iomem))
-		info.capabilities |= SHMBUF_CAP_KERNEL_MAPPED;
 	memcpy(info.name, buf->name, sizeof(info.name));
 	spin_lock(&buf->lock);
-	if (buf->revoked)
-		info.capabilities = SHMBUF_CAP_REVOKED;
+	info.capabilities = capabilities(buf);
 	info.seals = buf->seals;
 	info.sequence = atomic64_read_acquire(&buf->sequence);
 	info.mappings = buf->mappings;
@@ -141,7 +147,7 @@ static long shmbuf_ioctl_seal(struct file *file, void __user *uarg,
 	BUILD_BUG_ON(offsetofend(struct shmbuf_seal, reserved) !=
 		     SHMBUF_SEAL_SIZE_VER0);
 
-	err = shmbuf_check_access(file);
+	err = shmbuf_check_access(buf, file);
 	if (err)
 		return err;
 	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
@@ -170,7 +176,7 @@ static long shmbuf_ioctl_sync(struct file *file, void __user *uarg,
 	BUILD_BUG_ON(offsetofend(struct shmbuf_sync, phase) !=
 		     SHMBUF_SYNC_SIZE_VER0);
 
-	err = shmbuf_check_access(file);
+	err = shmbuf_check_access(buf, file);
 	if (err)
 		return err;
 	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
@@ -195,38 +201,68 @@ static long shmbuf_ioctl_sync(struct file *file, void __user *uarg,
 			   arg.phase == SHMBUF_SYNC_END);
 }
 
-static long shmbuf_ioctl_notify(struct file *file, unsigned int nr,
-				void __user *uarg, size_t usize)
+static int get_notify(struct shmbuf_notify *arg, const void __user *uarg,
+		      size_t usize, u32 flags)
 {
-	struct shmbuf *buf = shmbuf_of_file(file);
-	struct shmbuf_notify arg;
 	int err;
 
 	BUILD_BUG_ON(offsetofend(struct shmbuf_notify, reserved) !=
 		     SHMBUF_NOTIFY_SIZE_VER0);
 
-	if (shmbuf_revoked(buf))
-		return -ENODEV;
-	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
+	err = copy_struct_from_user(arg, sizeof(*arg), uarg, usize);
 	if (err)
 		return err;
-	if (arg.flags || arg.reserved)
+	if ((arg->flags & ~flags) || arg->reserved)
 		return -EINVAL;
-	/* To others it is a store to the device, with all that it takes. */
-	if (nr == _IOC_NR(SHMBUF_IOC_SIGNAL) && buf->signal_device) {
-		err = shmbuf_check_access(file);
+	return 0;
+}
+
+static long shmbuf_ioctl_signal(struct file *file, void __user *uarg,
+				size_t usize)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct shmbuf_notify arg;
+	int err;
+
+	if (shmbuf_revoked(buf))
+		return -ENODEV;
+	err = get_notify(&arg, uarg, usize, 0);
+	if (err)
+		return err;
+	/* Signalling a device is a store to it, and needs the same permissions. */
+	if (buf->signal_device) {
+		err = shmbuf_check_access(buf, file);
 		if (err)
 			return err;
 		if (!(file->f_mode & FMODE_WRITE))
 			return -EPERM;
 	}
 	arg.count = 0;
-	if (nr == _IOC_NR(SHMBUF_IOC_SIGNAL))
-		arg.sequence = shmbuf_signal(buf);
-	else
-		arg.sequence = shmbuf_ack(buf, file, &arg.count);
-	if (nr == _IOC_NR(SHMBUF_IOC_SIGNAL) && buf->signal_device)
+	arg.sequence = shmbuf_signal(buf);
+	if (buf->signal_device)
 		shmbuf_signal_device(buf);
+	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
+}
+
+static long shmbuf_ioctl_ack(struct file *file, void __user *uarg, size_t usize)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct shmbuf_notify arg;
+	int err;
+
+	if (shmbuf_revoked(buf))
+		return -ENODEV;
+	err = get_notify(&arg, uarg, usize, SHMBUF_NOTIFY_WAIT);
+	if (err)
+		return err;
+	/* Another thread may acknowledge through the same file, so wait again. */
+	do {
+		if (arg.flags & SHMBUF_NOTIFY_WAIT)
+			err = shmbuf_wait(buf, file);
+		if (err)
+			return err;
+		arg.sequence = shmbuf_ack(buf, file, &arg.count);
+	} while ((arg.flags & SHMBUF_NOTIFY_WAIT) && !arg.count);
 	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
 }
 
@@ -243,10 +279,10 @@ static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SYNC, SHMBUF_SYNC_SIZE_VER0))
 		return shmbuf_ioctl_sync(file, uarg, usize);
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_SIGNAL,
-				   SHMBUF_NOTIFY_SIZE_VER0) ||
-	    extensible_ioctl_valid(cmd, SHMBUF_IOC_ACK,
 				   SHMBUF_NOTIFY_SIZE_VER0))
-		return shmbuf_ioctl_notify(file, _IOC_NR(cmd), uarg, usize);
+		return shmbuf_ioctl_signal(file, uarg, usize);
+	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_ACK, SHMBUF_NOTIFY_SIZE_VER0))
+		return shmbuf_ioctl_ack(file, uarg, usize);
 	return -ENOTTY;
 }
 
@@ -263,7 +299,12 @@ static void shmbuf_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "shmbuf-seals:\t%#x\n", buf->seals);
 	seq_printf(m, "shmbuf-sequence:\t%llu\n",
 		   (u64)atomic64_read(&buf->sequence));
-	seq_printf(m, "shmbuf-revoked:\t%d\n", buf->revoked);
+	seq_printf(m, "shmbuf-revoked:\t%d\n", shmbuf_revoked(buf));
+}
+
+static int shmbuf_file_mmap_prepare(struct vm_area_desc *desc)
+{
+	return shmbuf_prepare_mapping(shmbuf_of_file(desc->file), desc);
 }
 
 static const struct file_operations shmbuf_file_ops = {
@@ -275,7 +316,7 @@ static const struct file_operations shmbuf_file_ops = {
 	.write_iter	= shmbuf_write_iter,
 	.splice_read	= copy_splice_read,
 	.splice_write	= iter_file_splice_write,
-	.mmap_prepare	= shmbuf_mmap_prepare,
+	.mmap_prepare	= shmbuf_file_mmap_prepare,
 	.fsync		= noop_fsync,
 	.poll		= shmbuf_poll,
 	.show_fdinfo	= shmbuf_show_fdinfo,
@@ -284,20 +325,42 @@ static const struct file_operations shmbuf_file_ops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
-/**
- * shmbuf_open_file() - make the first file of a buffer that is no program's
- * @buf: the buffer
- *
- * Context: Process context, may sleep.
- * Return: the file, which holds a reference to the buffer, or an ERR_PTR().
+/*
+ * Open a buffer file, which holds a reference to the buffer, with the access mode of
+ * @flags. A process that opens /proc/PID/fd/N gets a file with the same operations.
  */
-struct file *shmbuf_open_file(struct shmbuf *buf)
+struct file *shmbuf_open_file(struct shmbuf *buf, int flags)
 {
-	struct file *file = shmbuf_alloc_file(buf, &shmbuf_file_ops);
+	char name[sizeof("shmbuf:") + SHMBUF_NAME_LEN] = "shmbuf:";
+	struct file *file;
+	int err;
 
-	if (!IS_ERR(file))
-		shmbuf_watch(buf, file);
+	/* fput() releases the operations and calls shmbuf_release(). */
+	if (!fops_get(&shmbuf_file_ops))
+		return ERR_PTR(-ENODEV);
+	err = shmbuf_pin_mount();
+	if (err)
+		goto put_fops;
+
+	strscpy(name + strlen(name), buf->name, SHMBUF_NAME_LEN);
+	buf->inode.i_fop = &shmbuf_file_ops;
+	ihold(&buf->inode);
+	file = alloc_file_pseudo(&buf->inode, shmbuf_mnt, name, flags,
+				 &shmbuf_file_ops);
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		goto put_inode;
+	}
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	shmbuf_watch(buf, file);
 	return file;
+
+put_inode:
+	iput(&buf->inode);
+	shmbuf_unpin_mount();
+put_fops:
+	fops_put(&shmbuf_file_ops);
+	return ERR_PTR(err);
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
 
@@ -307,201 +370,65 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
  *
  * Context: Process context, may sleep.
  * Return: a file descriptor as SHMBUF_IOC_CREATE returns it, read-write and
- *	close-on-exec, for the process to close; or -ENODEV when the buffer is
+ *	close-on-exec, for the process to close; or -ENODEV if the buffer is
  *	revoked, -EMFILE, -ENFILE, -ENOMEM.
  */
 int shmbuf_get_fd(struct shmbuf *buf)
 {
 	if (shmbuf_revoked(buf))
 		return -ENODEV;
-	return FD_ADD(O_CLOEXEC, shmbuf_open_file(buf));
+	return FD_ADD(O_CLOEXEC, shmbuf_open_file(buf, O_RDWR));
 }
 EXPORT_SYMBOL_GPL(shmbuf_get_fd);
 
 /**
- * shmbuf_attach() - make a file of another driver a file of a buffer
- * @buf: the buffer
- * @file: a file that is being opened, of a character device
+ * shmbuf_mmap_prepare() - map a buffer through the file of another driver
+ * @buf: the buffer, chosen by the driver
+ * @desc: the mapping, of which desc->pgoff is relative to the buffer
  *
- * For the ->open() of a driver with a device node of its own. Its file_operations
- * then have shmbuf_mmap_prepare() as ->mmap_prepare(), shmbuf_detach() in
- * ->release(), and thp_get_unmapped_area() as ->get_unmapped_area(), without which
- * little is mapped in huge entries. All else is up to the driver.
+ * For the ->mmap_prepare() of a driver with a device node of its own. If the node
+ * has several buffers, the driver chooses one by desc->pgoff and subtracts the page
+ * offset at which that buffer begins. If the driver also sets ->get_unmapped_area()
+ * to thp_get_unmapped_area(), and buffers begin at multiples of PMD_SIZE, large
+ * buffers are mapped with huge entries.
  *
- * Context: Process context, may sleep.
- * Return: 0, after which the file holds a reference to the buffer; or -ENODEV
- *	when it is revoked.
+ * The mapping is one of a new buffer file, which takes the place of the driver's file
+ * and has its access mode. So a mapping keeps the buffer, but not the driver.
+ *
+ * Context: mmap_lock held for writing.
+ * Return: 0; -EINVAL for a private mapping or a window not inside the buffer;
+ *	-EPERM for an executable mapping, for a writable one if the buffer is
+ *	sealed, and without CAP_SYS_RAWIO for a buffer that needs it; -ENODEV if
+ *	the buffer is revoked; -ENFILE, -ENOMEM.
  */
-int shmbuf_attach(struct shmbuf *buf, struct file *file)
+int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 {
-	if (shmbuf_revoked(buf))
-		return -ENODEV;
-	file->f_mapping = shmbuf_get(buf)->inode.i_mapping;
-	return 0;
-}
-EXPORT_SYMBOL_GPL(shmbuf_attach);
-
-/**
- * shmbuf_detach() - undo shmbuf_attach()
- * @file: the file, which is being released, or whose ->open() fails after all
- *
- * Context: Process context, may sleep.
- */
-void shmbuf_detach(struct file *file)
-{
-	struct shmbuf *buf = shmbuf_of_file(file);
-
-	file->f_mapping = file_inode(file)->i_mapping;
-	shmbuf_put(buf);
-}
-EXPORT_SYMBOL_GPL(shmbuf_detach);
-
-/**
- * shmbuf_open_named() - open a buffer by its device node
- * @buf: the buffer
- * @file: the file, which becomes like the one of SHMBUF_IOC_CREATE
- *
- * Context: Process context, may sleep.
- * Return: 0 or -ENODEV.
- */
-int shmbuf_open_named(struct shmbuf *buf, struct file *file)
-{
-	const struct file_operations *fops;
+	struct file *file;
 	int err;
 
-	err = shmbuf_attach(buf, file);
+	err = shmbuf_prepare_mapping(buf, desc);
 	if (err)
 		return err;
-	fops = fops_get(&shmbuf_file_ops);
-	if (!fops) {
-		shmbuf_detach(file);
+	/*
+	 * A file of this mapping only: if two mappings had one file, mm could merge
+	 * them, and would then leak the reference that desc->vm_file passes on.
+	 */
+	file = shmbuf_open_file(buf, desc->file->f_flags & O_ACCMODE);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	desc->vm_file = file;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(shmbuf_mmap_prepare);
+
+/* Open a buffer by its device node: @file becomes a buffer file. */
+int shmbuf_open_named(struct shmbuf *buf, struct file *file)
+{
+	if (shmbuf_revoked(buf) || !fops_get(&shmbuf_file_ops))
 		return -ENODEV;
-	}
-	replace_fops(file, fops);
+	replace_fops(file, &shmbuf_file_ops);
+	file->f_mapping = shmbuf_get(buf)->inode.i_mapping;
 	shmbuf_watch(buf, file);
 	return 0;
 }
-
-static const struct shmbuf_backing *const shmbuf_backings[] = {
-	[SHMBUF_BACKING_PAGES]	= &shmbuf_pages,
-	[SHMBUF_BACKING_CONTIG]	= &shmbuf_contig,
-	[SHMBUF_BACKING_COHERENT] = PTR_IF(IS_ENABLED(CONFIG_HAS_DMA),
-					   &shmbuf_coherent),
-	[SHMBUF_BACKING_STREAM]	= PTR_IF(IS_ENABLED(CONFIG_HAS_DMA),
-					 &shmbuf_stream),
-	[SHMBUF_BACKING_REGION]	= NULL,
-};
-
-/* NULL for what this kernel has not, or not for programs to create. */
-static const struct shmbuf_backing *find_backing(u32 backing)
-{
-	if (backing >= ARRAY_SIZE(shmbuf_backings))
-		return ERR_PTR(-EINVAL);
-	return shmbuf_backings[array_index_nospec(backing,
-						  ARRAY_SIZE(shmbuf_backings))];
-}
-
-static bool numa_node_valid(int node)
-{
-	if (node == SHMBUF_NUMA_ANY)
-		return true;
-	if (node < 0 || node >= MAX_NUMNODES)
-		return false;
-	return node_state(array_index_nospec(node, MAX_NUMNODES), N_MEMORY);
-}
-
-/* Names end up in files that people and programs read line by line. */
-static bool name_valid(const u8 *name)
-{
-	size_t i;
-
-	for (i = 0; i < SHMBUF_NAME_LEN && name[i]; i++) {
-		if (!isascii(name[i]) || !isprint(name[i]) || name[i] == '/')
-			return false;
-	}
-	return i < SHMBUF_NAME_LEN;
-}
-
-static int shmbuf_check_create(const struct shmbuf_create *args,
-			       const struct shmbuf_backing *ops)
-{
-	if (args->flags || args->reserved)
-		return -EINVAL;
-	if (IS_ERR(ops) || args->cache > SHMBUF_CACHE_DEVICE)
-		return -EINVAL;
-	if (!numa_node_valid(args->numa_node))
-		return -EINVAL;
-	if (!name_valid(args->name))
-		return -EINVAL;
-	if (!ops || !(ops->caches & BIT(args->cache)))
-		return -EOPNOTSUPP;
-	return 0;
-}
-
-/**
- * shmbuf_find_backing() - the backing with a name
- * @name: as it is in fdinfo
- *
- * Context: Any.
- * Return: SHMBUF_BACKING_*, or -EINVAL.
- */
-int shmbuf_find_backing(const char *name)
-{
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(shmbuf_backings); i++) {
-		if (shmbuf_backings[i] && !strcmp(shmbuf_backings[i]->name, name))
-			return i;
-	}
-	return -EINVAL;
-}
-
-/**
- * shmbuf_create() - make a buffer
- * @args: as for SHMBUF_IOC_CREATE; @args->fd is ignored
- * @dev: whose memory it is to be, for a backing of that kind, else ignored
- *
- * Context: Process context, may sleep. Charges the memory to the current process.
- * Return: the buffer, to be given back with shmbuf_put(), or an ERR_PTR() with
- *	the errno of SHMBUF_IOC_CREATE.
- */
-struct shmbuf *shmbuf_create(const struct shmbuf_create *args,
-			     struct device *dev)
-{
-	const struct shmbuf_backing *ops = find_backing(args->backing);
-	size_t size;
-	int err;
-
-	err = shmbuf_round_size(args->size, &size);
-	if (!err)
-		err = shmbuf_check_create(args, ops);
-	if (err)
-		return ERR_PTR(err);
-	return shmbuf_alloc(ops, size, args, dev);
-}
-EXPORT_SYMBOL_GPL(shmbuf_create);
-
-/**
- * shmbuf_create_file() - make a buffer and its file
- * @args: as userspace gave it; on success @args->size is the rounded size
- * @dev: whose memory it is to be, for a backing of that kind, or NULL
- *
- * Context: Process context, may sleep. Charges the memory to the caller.
- * Return: the file, which is all that holds the buffer, or an ERR_PTR() with
- *	the errno of SHMBUF_IOC_CREATE.
- */
-struct file *shmbuf_create_file(struct shmbuf_create *args, struct device *dev)
-{
-	struct shmbuf *buf = shmbuf_create(args, dev);
-	struct file *file;
-
-	if (IS_ERR(buf))
-		return ERR_CAST(buf);
-	WRITE_ONCE(buf->by_program, true);
-	file = shmbuf_open_file(buf);
-	if (!IS_ERR(file))
-		args->size = buf->size;
-	shmbuf_put(buf);
-	return file;
-}
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_create_file);
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_named);

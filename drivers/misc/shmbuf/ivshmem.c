@@ -46,9 +46,9 @@ struct ivshmem {
 
 static DEFINE_IDA(ivshmem_numbers);
 
-static void ivshmem_ring(void *data)
+static void ivshmem_ring(struct device *dev)
 {
-	struct ivshmem *iv = data;
+	struct ivshmem *iv = dev_get_drvdata(dev);
 
 	iowrite32((u32)READ_ONCE(iv->peer) << 16, iv->regs + IVSHMEM_DOORBELL);
 }
@@ -141,7 +141,6 @@ static int ivshmem_wrap(struct pci_dev *pdev, struct ivshmem *iv)
 		.dev = &pdev->dev,
 		.name = pci_name(pdev),
 		.signal = pdev->msix_cap ? ivshmem_ring : NULL,
-		.data = iv,
 	};
 
 	iv->buf = shmbuf_wrap_region(&region);

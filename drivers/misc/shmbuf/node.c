@@ -1,46 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/shmbuf, the node that makes buffers, and the module itself.
+ * /dev/shmbuf, the buffers that the module parameter asks for, and the module.
  */
 
 #include <kunit/visibility.h>
-#include <linux/build_bug.h>
 #include <linux/cacheinfo.h>
+#include <linux/cleanup.h>
+#include <linux/ctype.h>
 #include <linux/dma-mapping.h>
+#include <linux/err.h>
 #include <linux/export.h>
-#include <linux/file.h>
-#include <linux/fs.h>
+#include <linux/kernel.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
-#include <linux/stddef.h>
-#include <linux/uaccess.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 
 #include "shmbuf.h"
-
-static long shmbuf_ioctl_create(struct device *dev, void __user *uarg,
-				size_t usize)
-{
-	struct shmbuf_create args;
-	int err;
-
-	BUILD_BUG_ON(offsetofend(struct shmbuf_create, name) !=
-		     SHMBUF_CREATE_SIZE_VER0);
-
-	err = copy_struct_from_user(&args, sizeof(args), uarg, usize);
-	if (err)
-		return err;
-
-	FD_PREPARE(fdf, O_CLOEXEC, shmbuf_create_file(&args, dev));
-	if (fdf.err)
-		return fdf.err;
-	args.fd = fd_prepare_fd(fdf);
-	err = copy_struct_to_user(uarg, usize, &args, sizeof(args), NULL);
-	if (err)
-		return err;
-	fd_publish(fdf);
-	return 0;
-}
 
 static long shmbuf_node_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
@@ -54,7 +31,7 @@ static long shmbuf_node_ioctl(struct file *file, unsigned int cmd,
 	return -ENOTTY;
 }
 
-/* Who has the node open makes buffers, and the first need not mount. */
+/* Mount here, so that the first CREATE need not. */
 static int shmbuf_node_open(struct inode *inode, struct file *file)
 {
 	return shmbuf_pin_mount();
@@ -87,6 +64,107 @@ static char *buffers;
 module_param(buffers, charp, 0444);
 MODULE_PARM_DESC(buffers, "Buffers to publish as /dev/shmbuf-NAME: NAME:SIZE[:BACKING[:CACHE]],...");
 
+/* Return an error message, or NULL. Modifies @spec. */
+static const char *parse_buffer(char *spec, struct shmbuf_create *args,
+				const char **name)
+{
+	char *size, *backing, *cache, *end;
+	int n;
+
+	*name = strsep(&spec, ":");
+	size = strsep(&spec, ":");
+	backing = strsep(&spec, ":");
+	cache = strsep(&spec, ":");
+	if (spec)
+		return "more than name, size, backing and cache";
+	if (!shmbuf_name_valid(*name))
+		return "not a name for a node";
+	if (!size || !isdigit(*size))
+		return "no size";
+	args->size = memparse(size, &end);
+	if (*end)
+		return "not a size";
+	if (backing) {
+		n = shmbuf_find_backing(backing);
+		if (n < 0)
+			return "no such backing";
+		args->backing = n;
+	}
+	if (cache) {
+		n = shmbuf_find_cache(cache);
+		if (n < 0)
+			return "no such cache attribute";
+		args->cache = n;
+	}
+	strscpy(args->name, *name, sizeof(args->name));
+	return NULL;
+}
+
+/* -ENOMEM alone does not tell an administrator which limit the buffer exceeds. */
+static void report_no_memory(const char *name, const struct shmbuf_create *args)
+{
+	unsigned long nr = args->size >> PAGE_SHIFT, limit;
+	const char *what;
+
+	if (nr > totalram_pages()) {
+		what = "memory of the machine";
+		limit = totalram_pages();
+	} else if (nr > MAX_ORDER_NR_PAGES &&
+		   ((args->backing == SHMBUF_BACKING_CONTIG &&
+		     !IS_ENABLED(CONFIG_CONTIG_ALLOC)) ||
+		    (args->backing == SHMBUF_BACKING_STREAM &&
+		     !IS_ENABLED(CONFIG_DMA_CMA)))) {
+		what = "largest contiguous block";
+		limit = MAX_ORDER_NR_PAGES;
+	} else {
+		what = "available memory";
+		limit = si_mem_available();
+	}
+	pr_err("shmbuf: parameter buffers: \"%s\": cannot allocate %llu KiB; %s: %lu KiB\n",
+	       name, args->size / SZ_1K, what, limit * (PAGE_SIZE / SZ_1K));
+}
+
+/* Make and publish NAME:SIZE[:BACKING[:CACHE]]. The node holds the buffer. */
+VISIBLE_IF_KUNIT struct shmbuf *shmbuf_publish_spec(char *spec,
+						    struct device *dev)
+{
+	struct shmbuf_create args = { .numa_node = SHMBUF_NUMA_ANY };
+	const char *name, *wrong;
+	struct shmbuf *buf;
+	int err;
+
+	wrong = parse_buffer(spec, &args, &name);
+	if (wrong) {
+		pr_err("shmbuf: parameter buffers: \"%s\": %s\n", name, wrong);
+		return ERR_PTR(-EINVAL);
+	}
+	buf = shmbuf_create(&args, dev);
+	err = PTR_ERR_OR_ZERO(buf);
+	if (!err) {
+		err = shmbuf_publish(buf, name, 0600);
+		shmbuf_put(buf);
+	}
+	if (err == -ENOMEM)
+		report_no_memory(name, &args);
+	else if (err)
+		pr_err("shmbuf: parameter buffers: \"%s\": %pe\n", name,
+		       ERR_PTR(err));
+	return err ? ERR_PTR(err) : buf;
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_publish_spec);
+
+/* A buffer that cannot be published is reported, and the others are not affected. */
+static void publish_list(const char *list, struct device *dev)
+{
+	char *copy __free(kfree) = kstrdup(list, GFP_KERNEL);
+	char *rest = copy, *spec;
+
+	while ((spec = strsep(&rest, ","))) {
+		if (*spec)
+			shmbuf_publish_spec(spec, dev);
+	}
+}
+
 static int __init shmbuf_init(void)
 {
 	int err;
@@ -108,8 +186,7 @@ static int __init shmbuf_init(void)
 	if (err)
 		pr_debug("shmbuf: no memory for DMA: %d\n", err);
 	shmbuf_debug_init();
-	/* A buffer that cannot be published is reported, and does not fail init. */
-	shmbuf_publish_list(buffers, shmbuf_node.this_device, &buffers);
+	publish_list(buffers, shmbuf_node.this_device);
 	return 0;
 }
 

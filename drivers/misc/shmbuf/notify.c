@@ -11,19 +11,15 @@
  */
 
 #include <kunit/visibility.h>
-#include <linux/atomic.h>
 #include <linux/export.h>
-#include <linux/fs.h>
 #include <linux/poll.h>
-#include <linux/spinlock.h>
-#include <linux/wait.h>
 
 #include "shmbuf.h"
 
 /*
- * What a file has seen, in place of an allocation for it. Where a long has 32
- * bits only the low ones of the sequence are kept: differences stay right for
- * up to 2^32 signals between two ACKs.
+ * The sequence that a file has seen is in private_data, instead of an allocation.
+ * If a long has 32 bits, only the low half is kept: differences are right for up
+ * to 2^32 signals between two ACKs.
  */
 static unsigned long seen(const struct file *file)
 {
@@ -35,16 +31,19 @@ static void set_seen(struct file *file, u64 sequence)
 	WRITE_ONCE(file->private_data, (void *)(unsigned long)sequence);
 }
 
-/**
- * shmbuf_watch() - initialise a new file of a buffer, with no signal pending
- * @buf: the buffer
- * @file: the file, whose private_data belongs to the notification from now on
- *
- * read() and write() never wait, so the file gets FMODE_NOWAIT.
+static bool is_pending(struct shmbuf *buf, const struct file *file)
+{
+	/* Acquire: the consumer then loads what was stored before the signal. */
+	return (unsigned long)atomic64_read_acquire(&buf->sequence) !=
+	       seen(file);
+}
+
+/*
+ * Initialise a new buffer file, with no signal pending. read() and write() never
+ * wait, and without FMODE_NOWAIT io_uring waits for a signal before it reads.
  */
 void shmbuf_watch(struct shmbuf *buf, struct file *file)
 {
-	/* Without FMODE_NOWAIT, io_uring waits for a signal before it reads. */
 	file->f_mode |= FMODE_NOWAIT;
 	set_seen(file, atomic64_read(&buf->sequence));
 }
@@ -53,7 +52,8 @@ void shmbuf_watch(struct shmbuf *buf, struct file *file)
  * shmbuf_signal() - signal the users of a buffer
  * @buf: the buffer
  *
- * Adds one to the sequence and wakes poll() on every open file of the buffer.
+ * Adds one to the sequence, and wakes poll() and waiting ACKs on every open file of
+ * the buffer.
  *
  * Context: As eventfd_signal(): any context except NMI, hard interrupts included;
  *	with PREEMPT_RT no hard interrupts, as waking takes sleeping locks.
@@ -70,21 +70,14 @@ u64 shmbuf_signal(struct shmbuf *buf)
 }
 EXPORT_SYMBOL_GPL(shmbuf_signal);
 
-/**
- * shmbuf_ack() - acknowledge all signals so far
- * @buf: the buffer
- * @file: the file that has seen them
- * @count: number of signals since the last shmbuf_ack() of @file
- *
- * Return: the sequence.
- */
+/* Acknowledge all signals; @count is their number since the last ACK of @file. */
 u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count)
 {
 	u64 sequence;
 
 	/* Two threads may acknowledge through one file. */
 	guard(spinlock)(&buf->lock);
-	/* The caller then loads what was stored before the signal. */
+	/* Acquire: as is_pending(). */
 	sequence = atomic64_read_acquire(&buf->sequence);
 	*count = (unsigned long)sequence - seen(file);
 	set_seen(file, sequence);
@@ -92,22 +85,37 @@ u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_ack);
 
-/**
- * shmbuf_poll() - ->poll() of every file of a buffer
- * @file: the file
- * @wait: the poll table
- *
- * Return: EPOLLIN while there are signals that were not acknowledged. write()
- *	never blocks, so EPOLLOUT always; when the buffer is revoked, EPOLLHUP
- *	instead.
- */
+/* Wait for a signal that @file has not seen. -ENODEV if the buffer is revoked. */
+int shmbuf_wait(struct shmbuf *buf, struct file *file)
+{
+	int err;
+
+	err = wait_event_interruptible(buf->wait, shmbuf_revoked(buf) ||
+				       is_pending(buf, file));
+	if (err)
+		return err;
+	return shmbuf_revoked(buf) ? -ENODEV : 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_wait);
+
+/* Tell the device about a signal. It may go away, see shmbuf_revoke(). */
+void shmbuf_signal_device(struct shmbuf *buf)
+{
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (!shmbuf_revoked(buf))
+		buf->signal_device(buf->dev);
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+}
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_signal_device);
+
+/* EPOLLIN while signals are pending. write() never blocks, so EPOLLOUT always. */
 __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct shmbuf *buf = shmbuf_of_file(file);
 	__poll_t ready = EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &buf->wait, wait);
-	if ((unsigned long)atomic64_read_acquire(&buf->sequence) != seen(file))
+	if (is_pending(buf, file))
 		ready |= EPOLLIN | EPOLLRDNORM;
 	if (shmbuf_revoked(buf))
 		ready = (ready & ~(EPOLLOUT | EPOLLWRNORM)) | EPOLLHUP;

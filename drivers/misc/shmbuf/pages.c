@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Backing PAGES: folios in the page cache of the buffer's own inode, the
- * largest that can be had.
+ * Backing PAGES: folios in the page cache of the buffer's own inode, as large as
+ * possible.
  *
- * mm finds them there by itself, so a mapping is an ordinary shared file
- * mapping: get_user_pages() and futexes work on it, and no lock of the driver
- * is taken in a fault. The folios stay where they are, because the kernel
- * mapping and DMA may use them at any time: mm does not migrate a dirty folio,
- * ->release_folio() refuses to drop or split one, and an unevictable mapping is
- * not reclaimed.
+ * A mapping is an ordinary shared file mapping: mm finds the folios in the page
+ * cache, get_user_pages() and futexes work, and a fault takes no driver lock. The
+ * folios must not move, because the kernel mapping and DMA may use them at any time:
+ * mm does not migrate a dirty folio, ->release_folio() refuses to drop or split one,
+ * and an unevictable mapping is not reclaimed.
  */
 
 #include <kunit/static_stub.h>
@@ -19,10 +18,8 @@
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/folio_batch.h>
-#include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
-#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -34,10 +31,7 @@
 #include "shmbuf.h"
 #include "trace.h"
 
-/*
- * Every folio is there, and up to date, from the start. Should one go missing, for
- * a memory error, there is nowhere to read it from.
- */
+/* All folios are allocated with the buffer. A memory error can remove one for good. */
 static int shmbuf_read_folio(struct file *file, struct folio *folio)
 {
 	folio_unlock(folio);
@@ -76,7 +70,7 @@ static const struct address_space_operations shmbuf_pages_aops = {
 	.release_folio	= shmbuf_release_folio,
 };
 
-/* To fail is better than to kill somebody to get the memory. */
+/* Fail rather than invoke the OOM killer. */
 #define SHMBUF_PAGES_GFP	(GFP_HIGHUSER | __GFP_NOWARN | \
 				 __GFP_RETRY_MAYFAIL)
 
@@ -134,7 +128,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 		if (!folio) {
 			if (!order)
 				return -ENOMEM;
-			/* What was not there a moment ago is not now. */
+			/* Do not retry an order that just failed. */
 			limit = order - 1;
 			continue;
 		}
@@ -150,28 +144,28 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 }
 
 /*
- * The folios go with the page cache, when the inode does. The references of
- * shmbuf_pages_vmap() are to what is mapped, whatever became of the page cache.
+ * Drop the references of shmbuf_pages_vmap(). The eviction of the inode frees the page
+ * cache, which may have lost a folio since, so the folios are those of the vmap.
  */
 static void shmbuf_pages_free(struct shmbuf *buf)
 {
 	unsigned long i = 0, nr = buf->size >> PAGE_SHIFT;
 	struct folio *folio;
 
-	if (!buf->vaddr)
+	if (!buf->map.vaddr)
 		return;
 	while (i < nr) {
-		folio = page_folio(vmalloc_to_page(buf->vaddr + i * PAGE_SIZE));
+		folio = page_folio(vmalloc_to_page(buf->map.vaddr + i * PAGE_SIZE));
 		i += folio_nr_pages(folio);
 		folio_put(folio);
 	}
-	vunmap(buf->vaddr);
+	vunmap(buf->map.vaddr);
 }
 
 /*
- * Not a folio with a memory error: a machine check in the kernel is fatal. Nor one
- * that a fault put in the place of a folio that went missing: it is not up to date
- * but has what somebody else left there.
+ * Refuse a folio with a memory error: a machine check in the kernel is fatal. Refuse
+ * a folio that is not up to date: a fault allocated it in place of one that mm removed
+ * for a memory error, and its contents are stale data of another user.
  */
 static struct folio *get_folio(struct shmbuf *buf, pgoff_t index)
 {
@@ -184,10 +178,7 @@ static struct folio *get_folio(struct shmbuf *buf, pgoff_t index)
 	return ERR_PTR(-EIO);
 }
 
-/*
- * Copies in the direction of @iter. Not filemap_read(), which copies from pages
- * with a memory error as well, and a machine check in the kernel is fatal.
- */
+/* Not filemap_read(), which also copies from pages with a memory error. */
 static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 			   struct iov_iter *iter)
 {
@@ -219,10 +210,7 @@ static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 	return done ?: err;
 }
 
-/*
- * All pages in one piece of kernel addresses. A reference to each folio keeps it
- * in one piece too, come what may.
- */
+/* A reference to each folio prevents a split and a migration while it is mapped. */
 static int shmbuf_pages_vmap(struct shmbuf *buf)
 {
 	unsigned long i = 0, nr = buf->size >> PAGE_SHIFT;
@@ -252,11 +240,11 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 		}
 		return -ENOMEM;
 	}
-	WRITE_ONCE(buf->vaddr, vaddr);
+	iosys_map_set_vaddr(&buf->map, vaddr);
 	return 0;
 }
 
-/* Releasing a batch of one's own empties those that mm has on this CPU. */
+/* Releasing a private batch drains the per-CPU batches of mm on this CPU. */
 static long release_batch(void *batch)
 {
 	folio_batch_release(batch);
@@ -264,11 +252,11 @@ static long release_batch(void *batch)
 }
 
 /*
- * A single folio on its way to the LRU has a reference from a batch of the CPU
- * that brought it there. What lru_add_drain_all() does, which is not exported.
- * The batches of a CPU that goes offline meanwhile are emptied by mm.
+ * A folio on its way to the LRU list is referenced by a per-CPU batch. This does what
+ * lru_add_drain_all() does, which is not exported. mm drains the batches of a CPU that
+ * goes offline.
  */
-static void empty_all_batches(struct folio *folio)
+static void drain_all_batches(struct folio *folio)
 {
 	/* Small for the allocator, large for a stack. */
 	struct folio_batch *batch __free(kfree) =
@@ -279,7 +267,7 @@ static void empty_all_batches(struct folio *folio)
 		if (fatal_signal_pending(current))
 			break;
 		folio_get(folio);
-		/* Or it remembers the CPU before. */
+		/* The batch records the CPU that it drained. */
 		folio_batch_init(batch);
 		folio_batch_add(batch, folio);
 		work_on_cpu(cpu, release_batch, batch);
@@ -287,10 +275,10 @@ static void empty_all_batches(struct folio *folio)
 }
 
 /*
- * With the folio locked, it is not mapped anew: faults lock it, and fork() leaves
- * a shared mapping of a file to them, see vma_needs_copy(). A mapping that goes away
- * gives back its count before its reference, so they are read the other way round:
- * a mapping never makes up for the reference of somebody else.
+ * The folio lock prevents new mappings: faults take it, and fork() leaves shared file
+ * mappings to faults, see vma_needs_copy(). An unmap drops the mapcount before the
+ * reference. So the reference count is read first, and an unmap in between cannot
+ * hide a foreign reference.
  */
 static bool has_user(struct folio *folio, int own)
 {
@@ -306,15 +294,14 @@ static bool has_user(struct folio *folio, int own)
 }
 
 /*
- * References beyond those of the page cache, of page tables and of shmbuf_vmap()
- * are somebody's who uses the memory itself: pins, but also plain references,
- * through which some filesystems write for O_DIRECT. Faults and read() have one
- * for a moment.
+ * A folio is in use if it has references beyond those of the page cache, page tables
+ * and shmbuf_vmap(): pins, but also plain references, through which some filesystems
+ * write for O_DIRECT. Faults and read() hold one for a moment.
  */
 static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 {
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
-	int own = buf->vaddr ? 2 : 1;
+	int own = buf->map.vaddr ? 2 : 1;
 	struct folio *folio;
 	bool in_use;
 
@@ -324,7 +311,7 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 			return true;
 		in_use = has_user(folio, own);
 		if (in_use && settle)
-			empty_all_batches(folio);
+			drain_all_batches(folio);
 		index += folio_nr_pages(folio);
 		folio_put(folio);
 		if (in_use || fatal_signal_pending(current))
@@ -334,7 +321,7 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 	return false;
 }
 
-/* A fault looks at i_size with the folio locked, so none is past that look. */
+/* A fault checks i_size with the folio locked, so no fault is past its check. */
 static void shmbuf_pages_fence(struct shmbuf *buf)
 {
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
@@ -342,7 +329,7 @@ static void shmbuf_pages_fence(struct shmbuf *buf)
 
 	while (index < end) {
 		folio = filemap_lock_folio(buf->inode.i_mapping, index);
-		/* Split and cut off, past what is now the end, for a bad page. */
+		/* mm removed a bad page, or dropped a split beyond i_size. */
 		if (IS_ERR(folio)) {
 			index++;
 			continue;
@@ -367,7 +354,7 @@ static vm_fault_t map_huge_folio(struct vm_fault *vmf, bool wait)
 	folio = filemap_get_folio(mapping, vmf->pgoff);
 	if (IS_ERR(folio))
 		return VM_FAULT_FALLBACK;
-	/* Who revokes, or puts a page table there, has it locked for that. */
+	/* Revocation and a fault that installs a page table hold the folio lock. */
 	if (wait) {
 		folio_lock(folio);
 	} else if (!folio_trylock(folio)) {
@@ -408,11 +395,9 @@ static void map_folios_ahead(struct vm_fault *vmf)
 	}
 }
 
-/*
- * mm's own fault would map the folio as a whole too, but only after it has
- * zeroed a page table that a huge entry never uses.
- */
-vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
+/* filemap_fault() also installs a PMD, but allocates and zeroes a page table first. */
+static vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf,
+					  unsigned int order)
 {
 	vm_fault_t ret;
 
@@ -426,15 +411,34 @@ vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf, unsigned int order)
 				   order, ret);
 	return ret;
 }
+#else
+#define shmbuf_pages_huge_fault	NULL
 #endif
+
+static const struct vm_operations_struct shmbuf_pages_vm_ops = {
+	.mapped		= shmbuf_vma_mapped,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.fault		= filemap_fault,
+	.map_pages	= filemap_map_pages,
+	.huge_fault	= shmbuf_pages_huge_fault,
+};
+
+static void shmbuf_pages_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
+{
+	/* Independent of the THP policy (madvise), mm calls ->huge_fault(). */
+	vma_desc_set_flags(desc, VMA_HUGEPAGE_BIT);
+}
 
 const struct shmbuf_backing shmbuf_pages = {
 	.name		= "pages",
+	.backing	= SHMBUF_BACKING_PAGES,
 	.caches		= BIT(SHMBUF_CACHE_CACHED),
-	.capabilities	= SHMBUF_CAP_PINNABLE | SHMBUF_CAP_FUTEX,
-	.mapping	= SHMBUF_MAP_FOLIOS,
+	.pinnable	= true,
+	.vm_ops		= &shmbuf_pages_vm_ops,
 	.alloc		= shmbuf_pages_alloc,
 	.free		= shmbuf_pages_free,
+	.prepare	= shmbuf_pages_prepare,
 	.copy		= copy_folios,
 	.vmap		= shmbuf_pages_vmap,
 	.in_use		= shmbuf_pages_in_use,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Backing REGION: a physical range that somebody else owns, registers or memory
- * of a device for instance.
+ * Backing REGION: a physical range that another driver owns, such as registers or
+ * memory of a device.
  *
- * The kernel maps it as a whole from the beginning, cached in the same way as it
- * will be for processes. That is how read() and a debugger get at it, and on x86
- * it is what makes the attribute be in force: page table entries for I/O memory
- * follow the memory type that is on record for the range.
+ * The kernel maps the whole range at creation, with the cache attribute that
+ * processes will get. read() and ->access() use that mapping. On x86 it also puts
+ * the attribute into force: PTEs of I/O memory follow the memory type that is on
+ * record for the range.
  */
 
 #include <kunit/static_stub.h>
@@ -22,61 +22,76 @@
 #include "geometry.h"
 #include "shmbuf.h"
 
+static bool is_ram(phys_addr_t start, u64 size)
+{
+	return region_intersects(start, size, IORESOURCE_SYSTEM_RAM,
+				 IORES_DESC_NONE) != REGION_DISJOINT;
+}
+
 VISIBLE_IF_KUNIT int shmbuf_map_region(struct shmbuf *buf)
 {
 	phys_addr_t start = PFN_PHYS(buf->pfn);
+	void __iomem *iomem = NULL;
+	void *vaddr = NULL;
 
 	KUNIT_STATIC_STUB_REDIRECT(shmbuf_map_region, buf);
 
 	switch (buf->cache) {
 	case SHMBUF_CACHE_CACHED:
 		/* In a guest with encrypted memory, as processes see it. */
-		buf->vaddr = memremap(start, buf->size, MEMREMAP_WB |
-				      (buf->is_ram ? 0 : MEMREMAP_DEC));
+		vaddr = memremap(start, buf->size, MEMREMAP_WB |
+				 (is_ram(start, buf->size) ? 0 : MEMREMAP_DEC));
 		break;
 	case SHMBUF_CACHE_WRITE_COMBINE:
-		buf->vaddr = memremap(start, buf->size, MEMREMAP_WC);
+		vaddr = memremap(start, buf->size, MEMREMAP_WC);
 		break;
 	case SHMBUF_CACHE_UNCACHED:
 		/* pgprot_noncached() is stricter than ioremap() on some. */
-		buf->iomem = ioremap_np(start, buf->size) ?:
-			     ioremap(start, buf->size);
+		iomem = ioremap_np(start, buf->size) ?:
+			ioremap(start, buf->size);
 		break;
 	case SHMBUF_CACHE_DEVICE:
-		buf->iomem = ioremap(start, buf->size);
+		iomem = ioremap(start, buf->size);
 	}
-	return buf->vaddr || buf->iomem ? 0 : -ENOMEM;
+	if (iomem)
+		iosys_map_set_vaddr_iomem(&buf->map, iomem);
+	else
+		iosys_map_set_vaddr(&buf->map, vaddr);
+	return iosys_map_is_null(&buf->map) ? -ENOMEM : 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_map_region);
 
 static void shmbuf_region_free(struct shmbuf *buf)
 {
-	if (buf->vaddr)
-		memunmap(buf->vaddr);
-	if (buf->iomem)
-		iounmap(buf->iomem);
-	WRITE_ONCE(buf->vaddr, NULL);
-	WRITE_ONCE(buf->iomem, NULL);
+	if (buf->map.is_iomem)
+		iounmap(buf->map.vaddr_iomem);
+	else if (buf->map.vaddr)
+		memunmap(buf->map.vaddr);
+	iosys_map_clear(&buf->map);
+}
+
+static void shmbuf_region_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
+{
+	shmbuf_prepare_pfns(buf, desc);
+	vma_desc_set_flags(desc, VMA_IO_BIT);
+	/* Memory of a guest or the machine may be encrypted, a device is not. */
+	if (!is_ram(PFN_PHYS(buf->pfn), buf->size))
+		desc->page_prot = pgprot_decrypted(desc->page_prot);
 }
 
 static const struct shmbuf_backing shmbuf_region = {
 	.name		= "region",
-	.mapping	= SHMBUF_MAP_PFNS,
+	.backing	= SHMBUF_BACKING_REGION,
 	.of_device	= true,
-	.io		= true,
+	.vm_ops		= &shmbuf_pfn_vm_ops,
 	.free		= shmbuf_region_free,
+	.prepare	= shmbuf_region_prepare,
+	.mapped		= shmbuf_populate_pfns,
 	.copy		= shmbuf_device_copy,
 };
 
-static bool is_ram(const struct shmbuf_region *region)
-{
-	return region_intersects(region->start, region->size,
-				 IORESOURCE_SYSTEM_RAM,
-				 IORES_DESC_NONE) != REGION_DISJOINT;
-}
-
 /**
- * shmbuf_wrap_region() - make a buffer of a physical range
+ * shmbuf_wrap_region() - make a buffer from a physical range
  * @region: the range, which stays the caller's
  *
  * Context: Process context, may sleep.
@@ -87,7 +102,6 @@ static bool is_ram(const struct shmbuf_region *region)
 struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 {
 	struct shmbuf_create args = {
-		.backing = SHMBUF_BACKING_REGION,
 		.cache = region->cache,
 	};
 	unsigned long pfn;
@@ -99,20 +113,19 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 		return ERR_PTR(err);
 	if (region->cache > SHMBUF_CACHE_DEVICE)
 		return ERR_PTR(-EINVAL);
-	/* The kernel has memory mapped already, and cached. */
-	if (is_ram(region) && region->cache != SHMBUF_CACHE_CACHED)
+	/* The direct map already maps RAM, cached. */
+	if (is_ram(region->start, region->size) &&
+	    region->cache != SHMBUF_CACHE_CACHED)
 		return ERR_PTR(-EOPNOTSUPP);
 
 	strscpy(args.name, region->name, sizeof(args.name));
 	buf = shmbuf_alloc(&shmbuf_region, region->size, &args, region->dev);
 	if (IS_ERR(buf))
 		return buf;
-	/* Who else writes there is not known, so nobody is promised anything. */
+	/* Other writers are not known, so no seal can promise anything. */
 	buf->seals = SHMBUF_SEAL_SEAL;
 	buf->privileged = region->privileged;
-	buf->is_ram = is_ram(region);
 	buf->signal_device = region->signal;
-	buf->signal_data = region->data;
 	shmbuf_set_pfns(buf, pfn);
 	err = shmbuf_map_region(buf);
 	if (err) {

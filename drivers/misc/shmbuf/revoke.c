@@ -1,32 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Revocation: what is behind a buffer goes away while processes have it.
+ * Revocation: what is behind a buffer goes away while processes have it mapped.
  *
- * Each way to the memory looks at one thing under one lock, which is changed
- * here under the same lock, before all mappings are zapped. Nobody gets past
- * afterwards, and nobody who got past before is unseen:
- *
- * - a new mapping looks at @revoked under the lock of the buffer when it is
- *   counted, and has no entry yet;
- * - a fault that maps a page frame number looks at @revoked under the invalidate
- *   lock of the mapping;
- * - a fault that maps a folio looks at i_size with the folio locked; this is mm's
- *   own rule for truncation;
- * - read(), write() and all else that touches the memory of a device do so under
- *   the invalidate lock of the mapping.
+ * Each way to the memory checks i_size under one lock, see struct shmbuf. i_size
+ * becomes 0 here under the same locks, before all mappings are zapped. So a later
+ * check fails, and the zap finds every page table entry of an earlier one.
  *
  * The memory of a device is freed here. Other memory is freed with the buffer,
- * when its last user is gone.
+ * after its last user.
  */
 
 #include <kunit/visibility.h>
 #include <linux/export.h>
-#include <linux/fs.h>
-#include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/poll.h>
-#include <linux/spinlock.h>
-#include <linux/wait.h>
+#include <linux/rwsem.h>
 
 #include "shmbuf.h"
 #include "trace.h"
@@ -48,13 +35,12 @@ void shmbuf_revoke(struct shmbuf *buf)
 {
 	struct address_space *mapping = buf->inode.i_mapping;
 
-	guard(mutex)(&buf->mutex);
+	guard(rwsem_write)(&buf->inode.i_rwsem);
 	filemap_invalidate_lock(mapping);
 	spin_lock(&buf->lock);
-	WRITE_ONCE(buf->revoked, true);
+	i_size_write(&buf->inode, 0);
 	trace_shmbuf_revoke(buf);
 	spin_unlock(&buf->lock);
-	i_size_write(&buf->inode, 0);
 	if (buf->ops->fence)
 		buf->ops->fence(buf);
 	unmap_mapping_range(mapping, 0, 0, 1);

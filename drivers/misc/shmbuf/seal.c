@@ -2,20 +2,20 @@
 /*
  * Seals: a promise to every user of a buffer that its contents stay.
  *
- * Whoever can write holds a count: each VMA that may be written, from
- * ->mapped() to ->close(), and each write() while it copies. A write seal is
- * added only when there is none, under the lock that protects the counts, and
- * the first count of each is taken under that lock after a look at the seals.
- * What a VMA with a count is copied or split into needs no look.
+ * Each writer holds a count: a VMA that may be written, from ->mapped() to
+ * ->close(), and a write() while it copies. A write seal is added only while both
+ * counts are 0, under the lock that protects them. A new VMA and a new write()
+ * check the seals under that lock before they are counted. A copy or a part of a
+ * counted VMA needs no check.
  */
 
 #include <kunit/visibility.h>
 #include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/export.h>
-#include <linux/mutex.h>
+#include <linux/lockdep.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
-#include <linux/spinlock.h>
 
 #include "shmbuf.h"
 
@@ -39,11 +39,12 @@ static void end_sealing(struct shmbuf *buf, u32 added)
 	WRITE_ONCE(buf->seals, buf->seals | added);
 }
 
-/* A reference that is held for a moment is not yet somebody's who writes. */
+/* Faults and read() hold references for a moment, so check again after a while. */
 static bool in_use(struct shmbuf *buf)
 {
 	unsigned int us;
 
+	lockdep_assert_held_write(&buf->inode.i_rwsem);
 	if (!buf->ops->in_use)
 		return false;
 	for (us = 1000; buf->ops->in_use(buf, us == 1000); us *= 2) {
@@ -54,27 +55,18 @@ static bool in_use(struct shmbuf *buf)
 	return false;
 }
 
-/**
- * shmbuf_seal() - add seals to a buffer
- * @buf: the buffer
- * @seals: SHMBUF_SEAL_* to add, which the caller has checked
- *
- * Whoever used the memory through a writable mapping that is gone may still be
- * at it, for instance a device. So nobody new may begin to write, then it is
- * seen whether nobody is left, and only then the seal is there for others to
- * see and to rely on.
- *
- * Context: Process context, may sleep.
- * Return: 0, -EPERM when no seal can be added any more, -EBUSY when somebody
- *	can write, -ENODEV when the buffer is revoked.
+/*
+ * Add @seals, SHMBUF_SEAL_* that the caller has checked. A device may still write
+ * through a writable mapping that is gone. So first new writers are refused, then
+ * the memory is checked for users, and only then the seal is visible.
  */
 int shmbuf_seal(struct shmbuf *buf, u32 seals)
 {
 	u32 added;
 	int err;
 
-	guard(mutex)(&buf->mutex);
-	if (buf->revoked)
+	guard(rwsem_write)(&buf->inode.i_rwsem);
+	if (shmbuf_revoked(buf))
 		return -ENODEV;
 	added = seals & ~buf->seals;
 	if (!added)
@@ -94,14 +86,7 @@ int shmbuf_seal(struct shmbuf *buf, u32 seals)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_seal);
 
-/**
- * shmbuf_begin_write() - keep write seals away while a write() copies
- * @buf: the buffer
- *
- * Context: Any but interrupts.
- * Return: 0, to be followed by shmbuf_end_write(); -EPERM when the buffer is
- *	sealed against writing, -EAGAIN when that is about to be so.
- */
+/* Keep write seals away while a write() copies. */
 int shmbuf_begin_write(struct shmbuf *buf)
 {
 	guard(spinlock)(&buf->lock);
@@ -114,12 +99,6 @@ int shmbuf_begin_write(struct shmbuf *buf)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_begin_write);
 
-/**
- * shmbuf_end_write() - undo shmbuf_begin_write()
- * @buf: the buffer
- *
- * Context: Any but interrupts.
- */
 void shmbuf_end_write(struct shmbuf *buf)
 {
 	guard(spinlock)(&buf->lock);

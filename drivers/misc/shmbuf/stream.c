@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Backing STREAM: contiguous pages that a device and the CPU use in turns, cached
- * by the CPU, with an explicit hand-over of the range that is to be seen.
+ * Backing STREAM: contiguous pages, cached by the CPU, which a device and the CPU
+ * use in turns. SYNC hands over a range from one to the other.
  */
 
 #include <kunit/static_stub.h>
@@ -10,7 +10,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/errno.h>
 #include <linux/export.h>
-#include <linux/mm.h>
 
 #include "shmbuf.h"
 
@@ -27,21 +26,19 @@ static int shmbuf_stream_alloc(struct shmbuf *buf, int numa_node)
 			       SHMBUF_DMA_GFP);
 	if (!page)
 		return -ENOMEM;
-	buf->vaddr = page_address(page);
+	iosys_map_set_vaddr(&buf->map, page_address(page));
 	shmbuf_set_pfns(buf, page_to_pfn(page));
-	/* The zeroes, or a SYNC that discards what is cached shows old data. */
+	/* Write back the zeroes: a SYNC to the CPU may discard the cache. */
 	dma_sync_single_for_device(dev, buf->dma, buf->size, DMA_BIDIRECTIONAL);
-	if (dma_need_sync(dev, buf->dma))
-		buf->capabilities |= SHMBUF_CAP_NEEDS_SYNC;
 	return 0;
 }
 
 static void shmbuf_stream_free(struct shmbuf *buf)
 {
-	if (buf->vaddr)
+	if (buf->map.vaddr)
 		dma_free_pages(buf->dev, buf->size, pfn_to_page(buf->pfn),
 			       buf->dma, DMA_BIDIRECTIONAL);
-	WRITE_ONCE(buf->vaddr, NULL);
+	iosys_map_clear(&buf->map);
 }
 
 VISIBLE_IF_KUNIT
@@ -62,11 +59,14 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_stream_sync);
 
 const struct shmbuf_backing shmbuf_stream = {
 	.name		= "stream",
+	.backing	= SHMBUF_BACKING_STREAM,
 	.caches		= BIT(SHMBUF_CACHE_CACHED),
-	.mapping	= SHMBUF_MAP_PFNS,
 	.of_device	= true,
+	.vm_ops		= &shmbuf_pfn_vm_ops,
 	.alloc		= shmbuf_stream_alloc,
 	.free		= shmbuf_stream_free,
+	.prepare	= shmbuf_prepare_pfns,
+	.mapped		= shmbuf_populate_pfns,
 	.copy		= shmbuf_device_copy,
 	.sync		= shmbuf_stream_sync,
 };

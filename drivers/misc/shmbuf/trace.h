@@ -9,44 +9,36 @@
 
 #include "shmbuf.h"
 
-#define shmbuf_show_backing(backing)					\
-	__print_symbolic(backing,					\
-			 { SHMBUF_BACKING_PAGES, "pages" },		\
-			 { SHMBUF_BACKING_CONTIG, "contig" },		\
-			 { SHMBUF_BACKING_COHERENT, "coherent" },	\
-			 { SHMBUF_BACKING_STREAM, "stream" },		\
-			 { SHMBUF_BACKING_REGION, "region" })
-
 DECLARE_EVENT_CLASS(shmbuf_buffer,
 		    TP_PROTO(const struct shmbuf *buf),
 		    TP_ARGS(buf),
 		    TP_STRUCT__entry(__field(u64, ino)
 				     __field(size_t, size)
-				     __field(u32, backing)
+				     __string(backing, buf->ops->name)
 				     __field(unsigned int, mappings)
 				     __field(unsigned int, writable)),
 		    TP_fast_assign(__entry->ino = buf->inode.i_ino;
 				   __entry->size = buf->size;
-				   __entry->backing = buf->backing;
+				   __assign_str(backing);
 				   __entry->mappings = buf->mappings;
 				   __entry->writable = buf->writable_mappings;),
 		    TP_printk("ino=%llu size=%zu backing=%s mappings=%u writable=%u",
 			      __entry->ino, __entry->size,
-			      shmbuf_show_backing(__entry->backing),
+			      __get_str(backing),
 			      __entry->mappings, __entry->writable)
 );
 
-/* Before it gets its memory; if it cannot, shmbuf_free follows at once. */
+/* Before the allocation; if that fails, shmbuf_free follows at once. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_create,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* A mapping more, by mmap(), fork(), or a split; the counts include it. */
+/* A new mapping, by mmap(), fork(), or a split; the counts include it. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_map,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* A mapping less; the counts do not include it. */
+/* A mapping is removed; the counts do not include it. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_unmap,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
@@ -56,12 +48,12 @@ DEFINE_EVENT(shmbuf_buffer, shmbuf_revoke,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* Before the memory is given back; a device's went with its revocation. */
+/* Before the memory is freed. Memory of a device was freed at revocation. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_free,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* Not for what mm does itself with folios, see mm_filemap_fault. */
+/* Not for faults that mm handles, see mm_filemap_fault. */
 TRACE_EVENT(shmbuf_fault,
 	    TP_PROTO(const struct shmbuf *buf, const struct vm_fault *vmf,
 		     unsigned int order, vm_fault_t ret),

@@ -147,25 +147,33 @@ struct shmbuf_seal {
 
 #define SHMBUF_SEAL_SIZE_VER0		8
 
+/* ACK: sleep until a signal is pending */
+#define SHMBUF_NOTIFY_WAIT		(1U << 0)
+
 /**
  * struct shmbuf_notify - argument of %SHMBUF_IOC_SIGNAL and %SHMBUF_IOC_ACK
  * @sequence: out: how many signals the buffer has had in all
  * @count: out: with %SHMBUF_IOC_ACK, how many of them came since the last ACK
  *	through this open file, or since it was opened; else 0
- * @flags: in: must be 0
+ * @flags: in: %SHMBUF_NOTIFY_WAIT with %SHMBUF_IOC_ACK, or 0
  * @reserved: in: must be 0
  *
  * Used on the file of a buffer. SIGNAL adds one to the sequence and wakes
- * poll(), select() and epoll on every open file of the buffer. ACK acknowledges
- * all signals so far, so that the file is ready again after the next signal;
- * signals that come between two ACKs are counted, none is lost. Descriptors made
- * by dup(), fork() or ``SCM_RIGHTS`` are one open file.
+ * poll(), select(), epoll and a waiting ACK on every open file of the buffer. ACK
+ * acknowledges all signals so far, so that the file is ready again after the next
+ * signal; signals that come between two ACKs are counted, none is lost. With
+ * %SHMBUF_NOTIFY_WAIT, ACK sleeps until a signal is pending, also if the file is
+ * in non-blocking mode. Descriptors made by dup(), fork() or ``SCM_RIGHTS`` are one
+ * open file.
  *
  * Return:
  * * 0 on success, else -1 and one of these in errno:
- * * ``EINVAL``: @flags or @reserved is not 0
+ * * ``EINVAL``: @flags or @reserved has a value that is not allowed
  * * ``EFAULT``: when only the answer cannot be written, the signal or the ACK
  *   has happened
+ * * ``EINTR``: a signal handler ran while ACK was sleeping; nothing is
+ *   acknowledged, and with ``SA_RESTART`` ACK goes on instead
+ * * ``ENODEV``: the buffer is revoked, or was while ACK was sleeping
  * * ``EPERM``: SIGNAL of a buffer whose device is told about it, through a file
  *   that is not open for writing, or without the capability that the buffer needs
  */
@@ -214,16 +222,12 @@ struct shmbuf_sync {
 
 #define SHMBUF_SYNC_SIZE_VER0		24
 
-/* The buffer is mapped in one piece into the kernel's address space. */
-#define SHMBUF_CAP_KERNEL_MAPPED	(1U << 0)
-/* get_user_pages() works on a mapping: O_DIRECT, io_uring, vmsplice() ... */
-#define SHMBUF_CAP_PINNABLE		(1U << 1)
-/* Futexes shared between processes work on a mapping. */
-#define SHMBUF_CAP_FUTEX		(1U << 2)
-/* The buffer was taken away, see the documentation. Excludes all the others. */
-#define SHMBUF_CAP_REVOKED		(1U << 3)
-/* SHMBUF_IOC_SYNC is needed between the device's accesses and the CPU's. */
-#define SHMBUF_CAP_NEEDS_SYNC		(1U << 4)
+/* Pinning a mapping works: O_DIRECT, io_uring, vmsplice(), and shared futexes. */
+#define SHMBUF_CAP_PINNABLE		(1U << 0)
+/* The buffer was revoked, see the documentation. Excludes all the others. */
+#define SHMBUF_CAP_REVOKED		(1U << 1)
+/* SHMBUF_IOC_SYNC is needed between accesses of the device and of the CPU. */
+#define SHMBUF_CAP_NEEDS_SYNC		(1U << 2)
 
 /**
  * struct shmbuf_info - argument of %SHMBUF_IOC_INFO

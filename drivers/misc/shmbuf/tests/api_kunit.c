@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests for what other drivers call: buffers without a file, nodes with a
- * name, and a driver's own files of a buffer.
+ * KUnit tests for the in-kernel API: buffers without a file, named nodes, and
+ * mappings through the file of a driver.
  */
 
 #include <kunit/device.h>
@@ -22,6 +22,7 @@
 #include <linux/uaccess.h>
 
 #include "../shmbuf.h"
+#include "create.h"
 
 #define PAGES		3
 #define SIZE		(PAGES * PAGE_SIZE)
@@ -67,7 +68,6 @@ static void test_kernel_buffer(struct kunit *test)
 	int fd;
 
 	KUNIT_EXPECT_EQ(test, shmbuf_size(buf), SIZE);
-	KUNIT_EXPECT_FALSE(test, buf->by_program);
 	KUNIT_ASSERT_NOT_NULL(test, shmbuf_vmap(buf));
 	strscpy(shmbuf_vmap(buf) + 7, "driver", 7);
 	fd = shmbuf_get_fd(buf);
@@ -79,17 +79,6 @@ static void test_kernel_buffer(struct kunit *test)
 	kunit_release_action(test, put_buffer, buf);
 	KUNIT_EXPECT_EQ(test, kernel_read(file, text, 7, &pos), 7);
 	KUNIT_EXPECT_STREQ(test, text, "driver");
-	__fput_sync(file);
-}
-
-/* A program's buffer is marked as such: debugfs may take it away. */
-static void test_program_buffer(struct kunit *test)
-{
-	struct shmbuf_create args = { .size = 1, .numa_node = SHMBUF_NUMA_ANY };
-	struct file *file = shmbuf_create_file(&args, NULL);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_EXPECT_TRUE(test, shmbuf_of_file(file)->by_program);
 	__fput_sync(file);
 }
 
@@ -135,7 +124,7 @@ static void test_revoked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shmbuf_size(buf), SIZE);
 	file = anon_inode_getfile("[kunit]", &plain_ops, NULL, O_RDWR);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_EXPECT_EQ(test, shmbuf_attach(buf, file), -ENODEV);
+	KUNIT_EXPECT_EQ(test, shmbuf_open_named(buf, file), -ENODEV);
 	__fput_sync(file);
 }
 
@@ -248,19 +237,16 @@ static void test_published_twice(struct kunit *test)
 /* The node keeps the buffer, not the one who published it, and so does its file. */
 static void test_node_keeps_buffer(struct kunit *test)
 {
-	struct shmbuf_create args = { .size = 1, .numa_node = SHMBUF_NUMA_ANY };
-	struct file *node, *program = shmbuf_create_file(&args, NULL);
 	struct shmbuf *buf = create_pages(test);
 	int count = icount_read_once(&buf->inode);
+	struct file *node;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(program));
 	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "kunit", 0600), 0);
 	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 1);
 	/* What opening it comes to. */
-	node = anon_inode_getfile("[kunit]", program->f_op, NULL, O_RDWR);
-	__fput_sync(program);
+	node = anon_inode_getfile("[kunit]", &plain_ops, NULL, O_RDWR);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(node));
-	KUNIT_EXPECT_EQ(test, shmbuf_attach(buf, node), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_open_named(buf, node), 0);
 	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 2);
 	shmbuf_unpublish(buf);
 	shmbuf_unpublish(buf);
@@ -269,111 +255,219 @@ static void test_node_keeps_buffer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count);
 }
 
-struct list_case {
+struct spec_case {
 	const char *sentence;
-	const char *list;
+	const char *spec;
 	int err;
-	bool only_others;	/* "first" is not published */
 };
 
-static const struct list_case list_cases[] = {
-	{ "nothing", "", 0, true },
+static const struct spec_case spec_cases[] = {
 	{ "name and size", "first:4096", 0 },
 	{ "a size with a unit", "first:64K", 0 },
 	{ "a size in hexadecimal", "first:0x1000", 0 },
 	{ "a backing", "first:1M:contig", 0 },
 	{ "a cache attribute", "first:1M:pages:cached", 0 },
-	{ "two", "first:4K,second:8K:contig", 0 },
-	{ "no size", "first", -EINVAL, true },
-	{ "an empty size", "first:", -EINVAL, true },
-	{ "size 0", "first:0", -EINVAL, true },
-	{ "a negative size", "first:-1", -EINVAL, true },
-	{ "not a size", "first:1X", -EINVAL, true },
-	{ "no name", ":4096", -EINVAL, true },
-	{ "a bad name", "a b:4096", -EINVAL, true },
-	{ "no such backing", "first:4K:paper", -EINVAL, true },
-	{ "an empty backing", "first:4K:", -EINVAL, true },
-	{ "a backing that is a driver's", "first:4K:region", -EINVAL, true },
-	{ "no such attribute", "first:4K:pages:warm", -EINVAL, true },
-	{ "an attribute that it cannot have", "first:4K:pages:device", -EOPNOTSUPP, true },
-	{ "too much", "first:4K:pages:cached:more", -EINVAL, true },
-	{ "a comma at the end", "first:4K,", -EINVAL },
-	{ "the same name twice", "first:4K,first:4K", -EEXIST },
-	{ "the last is bad", "first:4K,second:8K,third", -EINVAL },
-	{ "the first is bad", ":4K,first:4K", -EINVAL },
-	{ "more than there is", "first:4K,second:1024T",
+	{ "nothing", "", -EINVAL },
+	{ "no size", "first", -EINVAL },
+	{ "an empty size", "first:", -EINVAL },
+	{ "size 0", "first:0", -EINVAL },
+	{ "a negative size", "first:-1", -EINVAL },
+	{ "not a size", "first:1X", -EINVAL },
+	{ "no name", ":4096", -EINVAL },
+	{ "a bad name", "a b:4096", -EINVAL },
+	{ "an unknown backing", "first:4K:paper", -EINVAL },
+	{ "an empty backing", "first:4K:", -EINVAL },
+	{ "a backing that only drivers create", "first:4K:region", -EINVAL },
+	{ "an unknown attribute", "first:4K:pages:warm", -EINVAL },
+	{ "an impossible attribute", "first:4K:pages:device", -EOPNOTSUPP },
+	{ "a fifth field", "first:4K:pages:cached:more", -EINVAL },
+	{ "more memory than the machine has", "first:1024T",
 	  IS_ENABLED(CONFIG_64BIT) ? -ENOMEM : -EINVAL },
 };
 
-static void list_desc(const struct list_case *c, char *desc)
+KUNIT_ARRAY_PARAM_DESC(spec, spec_cases, sentence);
+
+/* An element of the module parameter makes a node, or nothing. */
+static void test_spec(struct kunit *test)
 {
-	strscpy(desc, c->sentence, KUNIT_PARAM_DESC_SIZE);
+	const struct spec_case *c = test->param_value;
+	struct shmbuf *other = create_pages(test), *buf;
+	char spec[64];
+
+	strscpy(spec, c->spec);
+	buf = shmbuf_publish_spec(spec, NULL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(buf), c->err);
+	if (IS_ERR(buf)) {
+		KUNIT_EXPECT_EQ(test, shmbuf_publish(other, "first", 0600), 0);
+		return;
+	}
+	KUNIT_EXPECT_EQ(test, shmbuf_publish(other, "first", 0600), -EEXIST);
+	strscpy(spec, c->spec);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_publish_spec(spec, NULL)),
+			-EEXIST);
+	shmbuf_unpublish(buf);
 }
 
-KUNIT_ARRAY_PARAM(list, list_cases, list_desc);
+/* A driver with one node and two buffers, each at a multiple of this offset. */
+#define STRIDE		(16 * PAGE_SIZE)
 
-/* A bad entry does not take the others with it. */
-static void test_list(struct kunit *test)
+struct two_buffers {
+	struct shmbuf *bufs[2];
+};
+
+static int two_mmap_prepare(struct vm_area_desc *desc)
 {
-	const struct list_case *c = test->param_value;
-	struct shmbuf *buf = create_pages(test);
-	int taken = c->only_others ? 0 : -EEXIST;
+	struct two_buffers *two = desc->file->private_data;
+	unsigned long n = desc->pgoff / (STRIDE / PAGE_SIZE);
 
-	KUNIT_EXPECT_EQ(test, shmbuf_publish_list(c->list, NULL, test),
-			c->err);
-	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "first", 0600), taken);
-	shmbuf_unpublish_list(test);
-	/* Not what somebody else has published. */
-	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "first", 0600),
-			taken ? 0 : -EBUSY);
+	if (n >= ARRAY_SIZE(two->bufs))
+		return -EINVAL;
+	desc->pgoff %= STRIDE / PAGE_SIZE;
+	return shmbuf_mmap_prepare(two->bufs[n], desc);
 }
 
-static int own_release(struct inode *inode, struct file *file)
-{
-	shmbuf_detach(file);
-	return 0;
-}
-
-static const struct file_operations own_ops = {
+static const struct file_operations two_ops = {
 	.owner		= THIS_MODULE,
-	.release	= own_release,
-	.mmap_prepare	= shmbuf_mmap_prepare,
+	.mmap_prepare	= two_mmap_prepare,
 	.get_unmapped_area = thp_get_unmapped_area,
 };
 
-/* A driver's own file maps the buffer like any, and is all that keeps it. */
-static void test_own_file(struct kunit *test)
+static struct file *open_two(struct kunit *test, u32 backing,
+			     struct two_buffers *two, int flags)
 {
-	const u32 *backing = test->param_value;
-	struct shmbuf *buf;
-	unsigned long addr;
+	struct device *dev = kunit_device_register(test, "api_kunit");
 	struct file *file;
-	struct device *dev;
-	u8 byte;
 
-	dev = kunit_device_register(test, "api_kunit");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
 	dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
-	buf = create(test, *backing, dev);
-	*(u8 *)(shmbuf_vmap(buf) + PAGE_SIZE) = 42;
-	file = anon_inode_getfile("[kunit]", &own_ops, test, O_RDWR);
+	two->bufs[0] = create(test, backing, dev);
+	two->bufs[1] = create(test, backing, dev);
+	file = anon_inode_getfile("[kunit]", &two_ops, two, flags);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_ASSERT_EQ(test, shmbuf_attach(buf, file), 0);
-	kunit_release_action(test, put_buffer, buf);
+	return file;
+}
 
-	addr = vm_mmap(file, 0, 2 * PAGE_SIZE, RW, MAP_SHARED, PAGE_SIZE);
-	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
-	KUNIT_EXPECT_EQ(test, buf->mappings, 1);
-	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), 0);
-	KUNIT_EXPECT_EQ(test, byte, 42);
-	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, PAGE_SIZE),
+static int read_byte(unsigned long addr)
+{
+	u8 byte;
+
+	return get_user(byte, (u8 __user *)addr) ?: byte;
+}
+
+/* One open file maps both buffers, which are counted, sealed and revoked apart. */
+static void test_two_buffers(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct two_buffers two;
+	struct file *file = open_two(test, *backing, &two, O_RDWR);
+	unsigned long first, second;
+
+	*(u8 *)shmbuf_vmap(two.bufs[0]) = 1;
+	*(u8 *)(shmbuf_vmap(two.bufs[1]) + PAGE_SIZE) = 2;
+	first = vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, first, TASK_SIZE);
+	second = vm_mmap(file, 0, 2 * PAGE_SIZE, PROT_READ, MAP_SHARED,
+			 STRIDE + PAGE_SIZE);
+	KUNIT_ASSERT_LT(test, second, TASK_SIZE);
+	KUNIT_EXPECT_EQ(test, read_byte(first), 1);
+	KUNIT_EXPECT_EQ(test, read_byte(second), 2);
+	KUNIT_EXPECT_EQ(test, two.bufs[0]->mappings, 1);
+	KUNIT_EXPECT_EQ(test, two.bufs[1]->mappings, 1);
+	/* The driver's file stays as it is. */
+	KUNIT_EXPECT_PTR_EQ(test, file->private_data, &two);
+	KUNIT_EXPECT_PTR_EQ(test, file->f_mapping, file_inode(file)->i_mapping);
+
+	KUNIT_ASSERT_EQ(test, vm_munmap(first, SIZE), 0);
+	KUNIT_EXPECT_EQ(test, two.bufs[0]->mappings, 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(two.bufs[0], SHMBUF_SEAL_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0),
+			(unsigned long)-EPERM);
+	KUNIT_EXPECT_EQ(test, shmbuf_seal(two.bufs[1], SHMBUF_SEAL_WRITE),
+			-EBUSY);
+	shmbuf_revoke(two.bufs[0]);
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, PROT_READ, MAP_SHARED, 0),
+			(unsigned long)-ENODEV);
+	KUNIT_EXPECT_EQ(test, read_byte(second), 2);
+	shmbuf_revoke(two.bufs[1]);
+	KUNIT_EXPECT_EQ(test, read_byte(second), -EFAULT);
+	KUNIT_ASSERT_EQ(test, vm_munmap(second, 2 * PAGE_SIZE), 0);
+	__fput_sync(file);
+}
+
+/* A mapping holds the buffer, not the driver; a refused one holds nothing. */
+static void test_mapping_keeps_buffer(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct two_buffers two;
+	struct file *file = open_two(test, *backing, &two, O_RDWR);
+	struct inode *inode = &two.bufs[1]->inode;
+	int count = icount_read_once(inode);
+	unsigned long addr;
+
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED,
+				      STRIDE + PAGE_SIZE),
 			(unsigned long)-EINVAL);
-	/* Its private_data is the driver's. */
-	KUNIT_EXPECT_PTR_EQ(test, file->private_data, test);
-	shmbuf_revoke(buf);
-	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), -EFAULT);
-	KUNIT_EXPECT_EQ(test, vm_munmap(addr, 2 * PAGE_SIZE), 0);
-	KUNIT_EXPECT_EQ(test, buf->mappings, 0);
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_PRIVATE, STRIDE),
+			(unsigned long)-EINVAL);
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, PROT_READ | PROT_EXEC,
+				      MAP_SHARED, STRIDE),
+			(unsigned long)-EPERM);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, icount_read_once(inode), count);
+	addr = vm_mmap(file, 0, SIZE, RW, MAP_SHARED, STRIDE);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	__fput_sync(file);
+	KUNIT_EXPECT_EQ(test, icount_read_once(inode), count + 1);
+	KUNIT_EXPECT_EQ(test, read_byte(addr), 0);
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, icount_read_once(inode), count);
+}
+
+/* Adjacent mappings stay two: a merge would leak the file of the second. */
+static void test_adjacent_mappings(struct kunit *test)
+{
+	struct two_buffers two;
+	struct file *file = open_two(test, SHMBUF_BACKING_PAGES, &two, O_RDWR);
+	struct inode *inode = &two.bufs[0]->inode;
+	int count = icount_read_once(inode);
+	unsigned long addr, next;
+
+	addr = vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	next = addr + PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, vm_munmap(next, 2 * PAGE_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, vm_mmap(file, next, 2 * PAGE_SIZE, RW,
+				      MAP_SHARED | MAP_FIXED, PAGE_SIZE), next);
+	KUNIT_EXPECT_EQ(test, two.bufs[0]->mappings, 2);
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, two.bufs[0]->mappings, 0);
+	KUNIT_EXPECT_EQ(test, icount_read_once(inode), count);
+	__fput_sync(file);
+}
+
+/* The access mode is that of the driver's file. */
+static void test_read_only_file(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct two_buffers two;
+	struct file *file = open_two(test, *backing, &two, O_RDONLY);
+	struct vm_area_struct *vma;
+	unsigned long addr;
+
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0),
+			(unsigned long)-EACCES);
+	addr = vm_mmap(file, 0, SIZE, PROT_READ, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	KUNIT_EXPECT_EQ(test, two.bufs[0]->writable_mappings, 0);
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	if (vma)
+		KUNIT_EXPECT_FALSE(test, vma->vm_file->f_mode & FMODE_WRITE);
+	mmap_read_unlock(current->mm);
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
 	__fput_sync(file);
 }
 
@@ -384,7 +478,6 @@ static int shmbuf_api_init(struct kunit *test)
 
 static struct kunit_case shmbuf_api_cases[] = {
 	KUNIT_CASE(test_kernel_buffer),
-	KUNIT_CASE(test_program_buffer),
 	KUNIT_CASE(test_bad_arguments),
 	KUNIT_CASE(test_references),
 	KUNIT_CASE(test_revoked),
@@ -393,8 +486,11 @@ static struct kunit_case shmbuf_api_cases[] = {
 	KUNIT_CASE_PARAM(test_names, name_gen_params),
 	KUNIT_CASE(test_published_twice),
 	KUNIT_CASE(test_node_keeps_buffer),
-	KUNIT_CASE_PARAM(test_list, list_gen_params),
-	KUNIT_CASE_PARAM(test_own_file, backing_gen_params),
+	KUNIT_CASE_PARAM(test_spec, spec_gen_params),
+	KUNIT_CASE_PARAM(test_two_buffers, backing_gen_params),
+	KUNIT_CASE_PARAM(test_mapping_keeps_buffer, backing_gen_params),
+	KUNIT_CASE(test_adjacent_mappings),
+	KUNIT_CASE_PARAM(test_read_only_file, backing_gen_params),
 	{}
 };
 

@@ -31,6 +31,7 @@
 
 #include "../geometry.h"
 #include "../shmbuf.h"
+#include "create.h"
 
 static struct file *create(struct kunit *test, u32 backing, u64 size)
 {
@@ -41,7 +42,7 @@ static struct file *create(struct kunit *test, u32 backing, u64 size)
 		.name = "backing_kunit",
 	};
 
-	return shmbuf_create_file(&args, test->priv);
+	return create_buffer_file(&args, test->priv);
 }
 
 static void put_file(void *file)
@@ -180,7 +181,7 @@ static void test_vmap_once(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, vaddr);
 	KUNIT_EXPECT_PTR_EQ(test, shmbuf_vmap(buf), vaddr);
-	KUNIT_EXPECT_PTR_EQ(test, buf->vaddr, vaddr);
+	KUNIT_EXPECT_PTR_EQ(test, buf->map.vaddr, vaddr);
 }
 
 /* With plenty of memory, the folios are as large as the size allows. */
@@ -272,21 +273,21 @@ static void test_dma_refusals(struct kunit *test)
 	struct device *dev = test->priv;
 	u64 mask = dev->coherent_dma_mask;
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, NULL)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create_buffer_file(&args, NULL)),
 			-EOPNOTSUPP);
 	dev->coherent_dma_mask = 0;
-	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, dev)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create_buffer_file(&args, dev)),
 			-EOPNOTSUPP);
 	dev->coherent_dma_mask = mask;
 	args.numa_node = first_memory_node;
 	KUNIT_ASSERT_NE(test, dev_to_node(dev), args.numa_node);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, dev)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create_buffer_file(&args, dev)),
 			-EOPNOTSUPP);
 	if (*backing == SHMBUF_BACKING_COHERENT && !dev_is_dma_coherent(dev))
 		return;
 	args.numa_node = SHMBUF_NUMA_ANY;
 	args.cache = SHMBUF_CACHE_WRITE_COMBINE;
-	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, dev)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create_buffer_file(&args, dev)),
 			-EOPNOTSUPP);
 }
 
@@ -372,8 +373,6 @@ static void test_dma_address(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, dma_mapping_error(dev, buf->dma), 0);
 	KUNIT_EXPECT_LE(test, buf->dma + PAGE_SIZE - 1, dev->coherent_dma_mask);
-	KUNIT_EXPECT_EQ(test, !!(buf->capabilities & SHMBUF_CAP_NEEDS_SYNC),
-			dma_need_sync(dev, buf->dma));
 }
 #endif
 
@@ -540,7 +539,7 @@ static void test_numa_node(struct kunit *test)
 		.backing = *backing,
 		.numa_node = first_memory_node,
 	};
-	struct file *file = shmbuf_create_file(&args, NULL);
+	struct file *file = create_buffer_file(&args, NULL);
 	struct page *page;
 	void *vaddr;
 

@@ -41,6 +41,7 @@
 
 #include "../geometry.h"
 #include "../shmbuf.h"
+#include "create.h"
 
 #define PAGES		3
 #define SIZE		(PAGES * PAGE_SIZE)
@@ -81,7 +82,7 @@ static struct file *create(struct kunit *test, u32 backing, size_t size)
 	struct file_test *t = test->priv;
 	struct file *file;
 
-	file = shmbuf_create_file(&args, t->dev);
+	file = create_buffer_file(&args, t->dev);
 	if (PTR_ERR(file) == -EOPNOTSUPP)
 		kunit_skip(test, "this kernel has no such backing");
 	if (PTR_ERR(file) == -ENOMEM && size > SIZE)
@@ -373,6 +374,9 @@ static const struct field fields[] = {
 	{ "SIGNAL: reserved", SHMBUF_IOC_SIGNAL,
 	  FIELD(shmbuf_notify, reserved, 1),
 	  .err = -EINVAL },
+	{ "SIGNAL: a flag of ACK", SHMBUF_IOC_SIGNAL,
+	  FIELD(shmbuf_notify, flags, SHMBUF_NOTIFY_WAIT),
+	  -EINVAL },
 	{ "ACK: a flag", SHMBUF_IOC_ACK,
 	  FIELD(shmbuf_notify, flags, BIT(31)),
 	  .err = -EINVAL },
@@ -500,7 +504,7 @@ static void test_info(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.writable_mappings, 3);
 	KUNIT_EXPECT_EQ(test, info.backing, SHMBUF_BACKING_CONTIG);
 	KUNIT_EXPECT_EQ(test, info.cache, SHMBUF_CACHE_CACHED);
-	KUNIT_EXPECT_EQ(test, info.capabilities, SHMBUF_CAP_KERNEL_MAPPED);
+	KUNIT_EXPECT_EQ(test, info.capabilities, 0);
 	KUNIT_EXPECT_STREQ(test, info.name, "file_kunit");
 	KUNIT_EXPECT_EQ(test, info.seals, SHMBUF_SEAL_SEAL);
 	KUNIT_EXPECT_EQ(test, info.sequence, 1);
@@ -508,22 +512,29 @@ static void test_info(struct kunit *test)
 	buf->writable_mappings = 0;
 }
 
-/* And PAGES, that it can be pinned, and later that the kernel has it mapped. */
+/* PAGES can be pinned. */
 static void test_info_of_pages(struct kunit *test)
 {
 	struct file *file = create(test, SHMBUF_BACKING_PAGES, SIZE);
-	const u32 caps = SHMBUF_CAP_PINNABLE | SHMBUF_CAP_FUTEX;
 	struct shmbuf_info info = {};
 
 	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_INFO, &info,
 				   sizeof(info)), 0);
-	KUNIT_EXPECT_EQ(test, info.capabilities, caps);
-	KUNIT_ASSERT_NOT_NULL(test, shmbuf_vmap(shmbuf_of_file(file)));
-	memset(&info, 0, sizeof(info));
+	KUNIT_EXPECT_EQ(test, info.capabilities, SHMBUF_CAP_PINNABLE);
+}
+
+/* STREAM says whether the machine needs SYNC. */
+static void test_info_of_stream(struct kunit *test)
+{
+	struct file *file = create(test, SHMBUF_BACKING_STREAM, SIZE);
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct shmbuf_info info = {};
+
 	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_INFO, &info,
 				   sizeof(info)), 0);
 	KUNIT_EXPECT_EQ(test, info.capabilities,
-			caps | SHMBUF_CAP_KERNEL_MAPPED);
+			dma_need_sync(buf->dev, buf->dma) ?
+			SHMBUF_CAP_NEEDS_SYNC : 0);
 }
 
 /* INFO tells that the buffer is revoked, and nothing else does anything. */
@@ -950,6 +961,21 @@ static enum hrtimer_restart signal_from_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+static void start_timer(struct irq_signal *s)
+{
+	init_completion(&s->done);
+	hrtimer_setup_on_stack(&s->timer, signal_from_timer, CLOCK_MONOTONIC,
+			       HRTIMER_MODE_REL);
+	hrtimer_start(&s->timer, ns_to_ktime(NSEC_PER_MSEC), HRTIMER_MODE_REL);
+}
+
+static void stop_timer(struct irq_signal *s)
+{
+	wait_for_completion(&s->done);
+	hrtimer_cancel(&s->timer);
+	destroy_hrtimer_on_stack(&s->timer);
+}
+
 /* An interrupt handler can signal and wake; lockdep checks the locks. */
 static void test_signal_from_interrupt(struct kunit *test)
 {
@@ -959,21 +985,52 @@ static void test_signal_from_interrupt(struct kunit *test)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "waking takes sleeping locks");
 	KUNIT_EXPECT_EQ(test, ack(file), 0);
-	init_completion(&s.done);
 	init_waitqueue_func_entry(&s.sleeper, wake_sleeper);
 	add_wait_queue(&s.buf->wait, &s.sleeper);
-	hrtimer_setup_on_stack(&s.timer, signal_from_timer, CLOCK_MONOTONIC,
-			       HRTIMER_MODE_REL_HARD);
-	hrtimer_start(&s.timer, ns_to_ktime(NSEC_PER_MSEC),
-		      HRTIMER_MODE_REL_HARD);
-	wait_for_completion(&s.done);
-	hrtimer_cancel(&s.timer);
-	destroy_hrtimer_on_stack(&s.timer);
+	start_timer(&s);
+	stop_timer(&s);
 	remove_wait_queue(&s.buf->wait, &s.sleeper);
 	KUNIT_EXPECT_TRUE(test, s.hard);
 	KUNIT_EXPECT_TRUE(test, s.woken);
 	KUNIT_EXPECT_TRUE(test, readable(file));
 	KUNIT_EXPECT_EQ(test, ack(file), 1);
+}
+
+/* With WAIT, ACK sleeps until a signal is pending. */
+static void test_ack_waits(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct irq_signal s = { .buf = shmbuf_of_file(file) };
+	struct shmbuf_notify arg = { .flags = SHMBUF_NOTIFY_WAIT };
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "waking takes sleeping locks");
+	start_timer(&s);
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_ACK, &arg,
+				   sizeof(arg)), 0);
+	KUNIT_EXPECT_EQ(test, arg.count, 1);
+	KUNIT_EXPECT_EQ(test, arg.sequence, 1);
+	stop_timer(&s);
+	shmbuf_signal(s.buf);
+	shmbuf_signal(s.buf);
+	KUNIT_EXPECT_EQ(test, call(test, file, SHMBUF_IOC_ACK, &arg,
+				   sizeof(arg)), 0);
+	KUNIT_EXPECT_EQ(test, arg.count, 2);
+}
+
+/* A signal to the process ends the sleep. */
+static void test_ack_is_interrupted(struct kunit *test)
+{
+	struct file *file = create_contig(test);
+	struct shmbuf_notify arg = { .flags = SHMBUF_NOTIFY_WAIT };
+	int ret;
+
+	sigaddset(&current->pending.signal, SIGKILL);
+	set_thread_flag(TIF_SIGPENDING);
+	ret = call(test, file, SHMBUF_IOC_ACK, &arg, sizeof(arg));
+	sigdelset(&current->pending.signal, SIGKILL);
+	clear_thread_flag(TIF_SIGPENDING);
+	KUNIT_EXPECT_EQ(test, ret, -ERESTARTSYS);
 }
 
 /* A file is ready from a signal until the next ACK, and can always be written. */
@@ -1115,6 +1172,7 @@ static struct kunit_case shmbuf_file_cases[] = {
 	KUNIT_CASE(test_mount),
 	KUNIT_CASE(test_info),
 	KUNIT_CASE(test_info_of_pages),
+	KUNIT_CASE(test_info_of_stream),
 	KUNIT_CASE(test_revoked),
 	KUNIT_CASE(test_seals),
 	KUNIT_CASE(test_seal_seal),
@@ -1130,6 +1188,8 @@ static struct kunit_case shmbuf_file_cases[] = {
 #endif
 	KUNIT_CASE(test_signal_and_ack),
 	KUNIT_CASE(test_signal_from_interrupt),
+	KUNIT_CASE(test_ack_waits),
+	KUNIT_CASE(test_ack_is_interrupted),
 	KUNIT_CASE(test_poll),
 	KUNIT_CASE(test_files_count_apart),
 	KUNIT_CASE(test_count_over_the_wrap),

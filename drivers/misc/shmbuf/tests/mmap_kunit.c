@@ -20,6 +20,7 @@
 
 #include "../geometry.h"
 #include "../shmbuf.h"
+#include "create.h"
 
 #define PAGES		4
 #define SIZE		(PAGES * PAGE_SIZE)
@@ -31,6 +32,11 @@
 /* And of one open for reading. */
 #define READ_ONLY	mk_vma_flags(VMA_READ_BIT, VMA_MAYREAD_BIT,	\
 				     VMA_MAYEXEC_BIT, VMA_MAYSHARE_BIT)
+
+static int prepare(struct vm_area_desc *desc)
+{
+	return shmbuf_prepare_mapping(shmbuf_of_file(desc->file), desc);
+}
 
 static void put_file(void *file)
 {
@@ -45,7 +51,7 @@ static struct file *try_create(struct kunit *test, u32 backing)
 		.backing = backing,
 		.numa_node = SHMBUF_NUMA_ANY,
 	};
-	struct file *file = shmbuf_create_file(&args, test->priv);
+	struct file *file = create_buffer_file(&args, test->priv);
 
 	if (PTR_ERR(file) == -EOPNOTSUPP)
 		return NULL;
@@ -96,7 +102,7 @@ static void test_flags(struct kunit *test)
 	bool pages = *backing == SHMBUF_BACKING_PAGES;
 	bool coherent = *backing == SHMBUF_BACKING_COHERENT;
 
-	KUNIT_ASSERT_EQ(test, shmbuf_mmap_prepare(&desc), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&desc), 0);
 	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_PFNMAP_BIT),
 			!pages && !coherent);
 	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT), !pages);
@@ -130,8 +136,8 @@ static void test_operations(struct kunit *test)
 		.vma_flags = READ_ONLY,
 	};
 
-	KUNIT_ASSERT_EQ(test, shmbuf_mmap_prepare(&writable), 0);
-	KUNIT_ASSERT_EQ(test, shmbuf_mmap_prepare(&read_only), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&writable), 0);
+	KUNIT_ASSERT_EQ(test, prepare(&read_only), 0);
 	KUNIT_ASSERT_NOT_NULL(test, writable.vm_ops);
 	KUNIT_EXPECT_PTR_EQ(test, writable.vm_ops, read_only.vm_ops);
 	KUNIT_EXPECT_TRUE(test, (unsigned long)writable.private_data & VM_MAYWRITE);
@@ -178,7 +184,7 @@ static void test_window(struct kunit *test)
 
 		if (!desc.file)
 			continue;
-		KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), c->err);
+		KUNIT_EXPECT_EQ(test, prepare(&desc), c->err);
 		KUNIT_EXPECT_EQ(test, !desc.vm_ops, !!c->err);
 	}
 }
@@ -194,7 +200,7 @@ static void test_private(struct kunit *test)
 					  VMA_MAYWRITE_BIT, VMA_MAYEXEC_BIT),
 	};
 
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), -EINVAL);
+	KUNIT_EXPECT_EQ(test, prepare(&desc), -EINVAL);
 	KUNIT_EXPECT_NULL(test, desc.vm_ops);
 }
 
@@ -212,7 +218,7 @@ static void test_exec(struct kunit *test)
 	};
 
 	vma_desc_set_flags(&desc, VMA_EXEC_BIT);
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), -EPERM);
+	KUNIT_EXPECT_EQ(test, prepare(&desc), -EPERM);
 	KUNIT_EXPECT_NULL(test, desc.vm_ops);
 }
 
@@ -234,9 +240,9 @@ static void test_sealed(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, shmbuf_seal(shmbuf_of_file(file),
 					  SHMBUF_SEAL_WRITE), 0);
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&shared), 0);
+	KUNIT_EXPECT_EQ(test, prepare(&shared), 0);
 	KUNIT_EXPECT_FALSE(test, vma_desc_test(&shared, VMA_MAYWRITE_BIT));
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&read_only), 0);
+	KUNIT_EXPECT_EQ(test, prepare(&read_only), 0);
 	KUNIT_EXPECT_PTR_EQ(test, shared.vm_ops, read_only.vm_ops);
 }
 
@@ -254,13 +260,13 @@ static void test_writing_sealed(struct kunit *test)
 	vma_desc_set_flags(&desc, VMA_WRITE_BIT);
 	KUNIT_ASSERT_EQ(test, shmbuf_seal(shmbuf_of_file(file),
 					  SHMBUF_SEAL_WRITE), 0);
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), -EPERM);
+	KUNIT_EXPECT_EQ(test, prepare(&desc), -EPERM);
 	KUNIT_EXPECT_NULL(test, desc.vm_ops);
 
 	desc.file = create(test, *backing);
 	KUNIT_ASSERT_EQ(test, shmbuf_seal(shmbuf_of_file(desc.file),
 					  SHMBUF_SEAL_SEAL), 0);
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), 0);
+	KUNIT_EXPECT_EQ(test, prepare(&desc), 0);
 }
 
 /* What is revoked cannot be mapped, and that is said first. */
@@ -274,9 +280,9 @@ static void test_revoked(struct kunit *test)
 	};
 
 	shmbuf_revoke(shmbuf_of_file(desc.file));
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), -ENODEV);
+	KUNIT_EXPECT_EQ(test, prepare(&desc), -ENODEV);
 	desc.pgoff = PAGES;
-	KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), -ENODEV);
+	KUNIT_EXPECT_EQ(test, prepare(&desc), -ENODEV);
 	KUNIT_EXPECT_NULL(test, desc.vm_ops);
 }
 
@@ -306,7 +312,7 @@ static void test_cache_attribute(struct kunit *test)
 		};
 
 		buf->cache = cache;
-		KUNIT_EXPECT_EQ(test, shmbuf_mmap_prepare(&desc), 0);
+		KUNIT_EXPECT_EQ(test, prepare(&desc), 0);
 		KUNIT_EXPECT_EQ(test, pgprot_val(desc.page_prot),
 				pgprot_val(expected[cache]));
 	}

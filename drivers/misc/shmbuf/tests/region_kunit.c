@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
+#include <linux/iosys-map.h>
 #include <linux/log2.h>
 #include <linux/logic_iomem.h>
 #include <linux/mm.h>
@@ -42,7 +43,7 @@ struct region_test {
 /* Under UML memory is not among the resources, and memremap() not possible. */
 static int map_own_memory(struct shmbuf *buf)
 {
-	buf->vaddr = phys_to_virt(PFN_PHYS(buf->pfn));
+	iosys_map_set_vaddr(&buf->map, phys_to_virt(PFN_PHYS(buf->pfn)));
 	return 0;
 }
 
@@ -61,7 +62,7 @@ static void wrap(struct kunit *test, const struct shmbuf_region *region)
 
 	t->buf = shmbuf_wrap_region(region);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->buf));
-	t->file = shmbuf_open_file(t->buf);
+	t->file = shmbuf_open_file(t->buf, O_RDWR);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->file));
 }
 
@@ -202,7 +203,7 @@ static void test_opened_without_privilege(struct kunit *test)
 
 	wrap_own_memory(test, true);
 	old = lower(test, CAP_SYS_RAWIO);
-	file = shmbuf_open_file(t->buf);
+	file = shmbuf_open_file(t->buf, O_RDWR);
 	put_cred(revert_creds(old));
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0),
@@ -280,12 +281,14 @@ static void test_revoke(struct kunit *test)
 	shmbuf_revoke(t->buf);
 	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)addr), -EFAULT);
 	KUNIT_EXPECT_EQ(test, kernel_read(t->file, &byte, 1, &pos), -ENODEV);
-	KUNIT_EXPECT_NULL(test, t->buf->vaddr);
+	KUNIT_EXPECT_NULL(test, t->buf->map.vaddr);
 }
 
-static void count_signal(void *data)
+static int signals_passed_on;
+
+static void count_signal(struct device *dev)
 {
-	++*(int *)data;
+	signals_passed_on++;
 }
 
 static long signal_through(struct file *file, unsigned long arg)
@@ -300,10 +303,9 @@ static void test_signal_device(struct kunit *test)
 	struct shmbuf_region region = own_memory(t);
 	const struct cred *old;
 	unsigned long addr;
-	int count = 0;
 
 	region.signal = count_signal;
-	region.data = &count;
+	signals_passed_on = 0;
 	if (IS_ENABLED(CONFIG_UML))
 		kunit_activate_static_stub(test, shmbuf_map_region,
 					   map_own_memory);
@@ -313,7 +315,7 @@ static void test_signal_device(struct kunit *test)
 	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
 	memset(t->memory, 0, sizeof(struct shmbuf_notify));
 	KUNIT_EXPECT_EQ(test, signal_through(t->file, addr), 0);
-	KUNIT_EXPECT_EQ(test, count, 1);
+	KUNIT_EXPECT_EQ(test, signals_passed_on, 1);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->buf->sequence), 1);
 
 	/* It takes what a store to the memory takes. */
@@ -325,14 +327,14 @@ static void test_signal_device(struct kunit *test)
 	old = lower(test, CAP_SYS_RAWIO);
 	KUNIT_EXPECT_EQ(test, signal_through(t->file, addr), -EPERM);
 	put_cred(revert_creds(old));
-	KUNIT_EXPECT_EQ(test, count, 1);
+	KUNIT_EXPECT_EQ(test, signals_passed_on, 1);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&t->buf->sequence), 1);
 	/* Which a driver's own is not: it comes from there. */
 	shmbuf_signal(t->buf);
-	KUNIT_EXPECT_EQ(test, count, 1);
+	KUNIT_EXPECT_EQ(test, signals_passed_on, 1);
 	shmbuf_revoke(t->buf);
 	shmbuf_signal_device(t->buf);
-	KUNIT_EXPECT_EQ(test, count, 1);
+	KUNIT_EXPECT_EQ(test, signals_passed_on, 1);
 }
 
 #if defined(CONFIG_INDIRECT_IOMEM) && defined(CONFIG_64BIT) && !defined(MODULE)
@@ -405,14 +407,14 @@ static void test_registers(struct kunit *test)
 				0);
 	wrap(test, &region);
 	KUNIT_EXPECT_NULL(test, shmbuf_vmap(t->buf));
-	KUNIT_EXPECT_TRUE(test, t->buf->iomem);
+	KUNIT_EXPECT_TRUE(test, t->buf->map.is_iomem);
 	KUNIT_EXPECT_EQ(test, kernel_write(t->file, "written", 8, &pos), 8);
 	KUNIT_EXPECT_STREQ(test, registers + PAGE_SIZE - 3, "written");
 	pos = PAGE_SIZE - 3;
 	KUNIT_EXPECT_EQ(test, kernel_read(t->file, word, 8, &pos), 8);
 	KUNIT_EXPECT_STREQ(test, word, "written");
 	shmbuf_revoke(t->buf);
-	KUNIT_EXPECT_FALSE(test, t->buf->iomem);
+	KUNIT_EXPECT_FALSE(test, t->buf->map.is_iomem);
 	KUNIT_EXPECT_EQ(test, kernel_read(t->file, word, 8, &pos), -ENODEV);
 }
 #endif
@@ -498,9 +500,9 @@ static void test_attribute(struct kunit *test)
 	t->buf = shmbuf_wrap_region(&region);
 	release_resource(&hole);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->buf));
-	t->file = shmbuf_open_file(t->buf);
+	t->file = shmbuf_open_file(t->buf, O_RDWR);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->file));
-	KUNIT_EXPECT_EQ(test, !!t->buf->iomem,
+	KUNIT_EXPECT_EQ(test, !!t->buf->map.is_iomem,
 			c->cache != SHMBUF_CACHE_WRITE_COMBINE);
 
 	addr = vm_mmap(t->file, 0, HOLE_SIZE, RW, MAP_SHARED, 0);

@@ -26,6 +26,7 @@
 #include <linux/uio.h>
 
 #include "../shmbuf.h"
+#include "create.h"
 
 #define PAGES		32
 #define SIZE		(PAGES * PAGE_SIZE)
@@ -46,7 +47,7 @@ static struct file *create(u32 backing, size_t size, struct device *dev)
 		.name = "revoke_kunit",
 	};
 
-	return shmbuf_create_file(&args, dev);
+	return create_buffer_file(&args, dev);
 }
 
 static unsigned long map_all(struct kunit *test)
@@ -92,7 +93,7 @@ static void test_huge_mapping_is_zapped(struct kunit *test)
 	struct file *small = t->file;
 	unsigned long addr;
 
-	t->file = create(t->buf->backing, 2 * PMD_SIZE, t->dev);
+	t->file = create(t->buf->ops->backing, 2 * PMD_SIZE, t->dev);
 	if (PTR_ERR(t->file) == -ENOMEM) {
 		t->file = small;
 		kunit_skip(test, "no two huge pages in one piece");
@@ -124,7 +125,7 @@ static void test_faults(struct kunit *test)
 		struct vm_fault vmf = { .vma = vma, .address = addr };
 
 		/* Without a handler mm itself says SIGBUS. */
-		if (t->buf->ops->mapping != SHMBUF_MAP_AT_ONCE)
+		if (t->buf->ops->backing != SHMBUF_BACKING_COHERENT)
 			KUNIT_EXPECT_EQ(test, vma->vm_ops->fault(&vmf),
 					VM_FAULT_SIGBUS);
 		else
@@ -186,7 +187,7 @@ static void test_refund(struct kunit *test)
 	before = atomic_long_read(&cred->user->locked_vm);
 	cap_lower(cred->cap_effective, CAP_IPC_LOCK);
 	old = override_creds(cred);
-	file = create(t->buf->backing, SIZE, t->dev);
+	file = create(t->buf->ops->backing, SIZE, t->dev);
 	revert_creds(old);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	during = atomic_long_read(&cred->user->locked_vm);
@@ -216,7 +217,8 @@ static void test_hang_up(struct kunit *test)
 /* Revoked between ->mmap_prepare() and ->mapped(): no mapping. */
 static int prepare_then_revoke(struct vm_area_desc *desc)
 {
-	int err = shmbuf_mmap_prepare(desc);
+	int err = shmbuf_prepare_mapping(shmbuf_of_file(desc->file),
+					 desc);
 
 	shmbuf_revoke(shmbuf_of_file(desc->file));
 	return err;
@@ -250,7 +252,7 @@ static void test_kernel_address(struct kunit *test)
 	vaddr[SIZE - 1] = 0x5a;
 	shmbuf_revoke(t->buf);
 	if (t->buf->ops->of_device)
-		KUNIT_EXPECT_NULL(test, t->buf->vaddr);
+		KUNIT_EXPECT_NULL(test, t->buf->map.vaddr);
 	else
 		KUNIT_EXPECT_EQ(test, vaddr[SIZE - 1], 0x5a);
 	/* But there will be no other. */
@@ -280,6 +282,20 @@ static int revoke_in_thread(void *data)
 	shmbuf_revoke(revoker->buf);
 	complete(&revoker->done);
 	return 0;
+}
+
+/* ACK with WAIT sleeps no longer than the buffer exists. */
+static void test_waiter(struct kunit *test)
+{
+	struct revoke_test *t = test->priv;
+	struct revoker revoker = { .buf = t->buf };
+	struct task_struct *task;
+
+	init_completion(&revoker.done);
+	task = kthread_run(revoke_in_thread, &revoker, "shmbuf_revoker");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	KUNIT_EXPECT_EQ(test, shmbuf_wait(t->buf, t->file), -ENODEV);
+	wait_for_completion(&revoker.done);
 }
 
 struct toucher {
@@ -313,7 +329,7 @@ static void run_against_lock(struct kunit *test, bool exclusive,
 	struct folio *folio = NULL;
 	struct task_struct *task;
 
-	if (t->buf->ops->mapping == SHMBUF_MAP_FOLIOS) {
+	if (t->buf->ops->backing == SHMBUF_BACKING_PAGES) {
 		folio = filemap_lock_folio(mapping, 0);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	} else if (exclusive) {
@@ -356,7 +372,7 @@ static void test_each_waits(struct kunit *test)
 	revoker->buf = t->buf;
 	run_against_lock(test, false, revoke_in_thread, revoker,
 			 &revoker->done);
-	KUNIT_EXPECT_TRUE(test, t->buf->revoked);
+	KUNIT_EXPECT_TRUE(test, shmbuf_revoked(t->buf));
 	KUNIT_EXPECT_EQ(test, touch(toucher->addr, 0), -EFAULT);
 }
 
@@ -381,7 +397,7 @@ static int touch_until_revoked(void *data)
 static void test_race_with_faults(struct kunit *test)
 {
 	struct revoke_test *t = test->priv;
-	u32 backing = t->buf->backing;
+	u32 backing = t->buf->ops->backing;
 	struct toucher *toucher;
 	struct task_struct *task;
 	int round, page;
@@ -477,6 +493,7 @@ static struct kunit_case shmbuf_revoke_cases[] = {
 	KUNIT_CASE(test_copy_under_way),
 	KUNIT_CASE(test_refund),
 	KUNIT_CASE(test_hang_up),
+	KUNIT_CASE(test_waiter),
 	KUNIT_CASE(test_revoked_while_mapping),
 	KUNIT_CASE(test_kernel_address),
 	KUNIT_CASE(test_twice),

@@ -26,6 +26,7 @@
 #endif
 
 #include "../shmbuf.h"
+#include "create.h"
 
 #define PAGES		4
 #define SIZE		(PAGES * PAGE_SIZE)
@@ -169,7 +170,7 @@ static void test_neighbours(struct kunit *test)
 		       MAP_SHARED | MAP_FIXED, 2 * PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, over, addr + 2 * PAGE_SIZE);
 	/* mm extends an ordinary file mapping instead of making a second VMA. */
-	if (t->buf->backing == SHMBUF_BACKING_PAGES)
+	if (t->buf->ops->backing == SHMBUF_BACKING_PAGES)
 		expect_counts(test, 1, 1);
 	else
 		expect_counts(test, 2, 2);
@@ -238,7 +239,8 @@ static int failing_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 
 static int prepare_to_count_close(struct vm_area_desc *desc)
 {
-	int err = shmbuf_mmap_prepare(desc);
+	int err = shmbuf_prepare_mapping(shmbuf_of_file(desc->file),
+					 desc);
 
 	if (err)
 		return err;
@@ -425,7 +427,7 @@ static void test_fault_beyond_the_end(struct kunit *test)
 
 	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, addr);
-	if (vma && t->buf->ops->mapping == SHMBUF_MAP_AT_ONCE) {
+	if (vma && t->buf->ops->backing == SHMBUF_BACKING_COHERENT) {
 		/* All is mapped, so that mm says SIGBUS by itself. */
 		KUNIT_EXPECT_NULL(test, vma->vm_ops->fault);
 	} else if (vma) {
@@ -443,7 +445,8 @@ static void test_fault_beyond_the_end(struct kunit *test)
 	unmap(test, addr, SIZE);
 }
 
-static int failing_map(struct shmbuf *buf, struct vm_area_struct *vma)
+static int failing_backing(struct shmbuf *buf, struct vm_area_struct *vma,
+			   vm_flags_t flags)
 {
 	return -ENXIO;
 }
@@ -456,7 +459,7 @@ static void test_backing_cannot_map(struct kunit *test)
 	struct shmbuf_backing failing = *real;
 	unsigned long addr;
 
-	failing.map = failing_map;
+	failing.mapped = failing_backing;
 	t->buf->ops = &failing;
 	addr = map(test, SIZE, RW, MAP_SHARED, 0);
 	t->buf->ops = real;
@@ -677,7 +680,7 @@ static int vma_test_init(struct kunit *test, u32 backing, size_t size)
 	if (IS_ERR(t->dev))
 		return PTR_ERR(t->dev);
 	dma_coerce_mask_and_coherent(t->dev, DMA_BIT_MASK(64));
-	t->file = shmbuf_create_file(&args, t->dev);
+	t->file = create_buffer_file(&args, t->dev);
 	if (PTR_ERR(t->file) == -EOPNOTSUPP)
 		kunit_skip(test, "this kernel has no such backing");
 	if (PTR_ERR(t->file) == -ENOMEM && size > SIZE)
@@ -824,7 +827,7 @@ static void test_cache_attribute(struct kunit *test)
 			      pgprot_noncached(PAGE_KERNEL) :
 			      pgprot_writecombine(PAGE_KERNEL));
 	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
-	file = shmbuf_create_file(&args, NULL);
+	file = create_buffer_file(&args, NULL);
 	if (!pat_enabled()) {
 		KUNIT_EXPECT_EQ(test, PTR_ERR(file), -EOPNOTSUPP);
 		kunit_skip(test, "this machine has no page attribute table");
@@ -864,7 +867,7 @@ static void test_cache_attribute(struct kunit *test)
 		.numa_node = SHMBUF_NUMA_ANY,
 	};
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_create_file(&args, NULL)), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create_buffer_file(&args, NULL)), -EOPNOTSUPP);
 }
 #endif
 

@@ -387,6 +387,13 @@ static inline long ack(int fd)
 	return ioctl(fd, SHMBUF_IOC_ACK, &arg) ? -1 : (long)arg.count;
 }
 
+static inline long wait_ack(int fd)
+{
+	struct shmbuf_notify arg = { .flags = SHMBUF_NOTIFY_WAIT };
+
+	return ioctl(fd, SHMBUF_IOC_ACK, &arg) ? -1 : (long)arg.count;
+}
+
 static inline long signal_buffer(int fd)
 {
 	struct shmbuf_notify arg = { .count = 99 };

@@ -11,10 +11,12 @@
 #include <assert.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -881,23 +883,20 @@ FIXTURE_VARIANT(buffer) {
 
 FIXTURE_VARIANT_ADD(buffer, pages) {
 	.backing = SHMBUF_BACKING_PAGES,
-	.capabilities = SHMBUF_CAP_PINNABLE | SHMBUF_CAP_FUTEX,
+	.capabilities = SHMBUF_CAP_PINNABLE,
 };
 
 FIXTURE_VARIANT_ADD(buffer, contig) {
 	.backing = SHMBUF_BACKING_CONTIG,
-	.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
 };
 
 /* Where this kernel has no DMA at all, the tests of it are skipped. */
 FIXTURE_VARIANT_ADD(buffer, coherent) {
 	.backing = SHMBUF_BACKING_COHERENT,
-	.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
 };
 
 FIXTURE_VARIANT_ADD(buffer, stream) {
 	.backing = SHMBUF_BACKING_STREAM,
-	.capabilities = SHMBUF_CAP_KERNEL_MAPPED,
 };
 
 FIXTURE_SETUP(buffer)
@@ -1688,11 +1687,89 @@ TEST_F(buffer, signal_and_ack)
 	close(other);
 }
 
+/* A thread that acknowledges signals until the buffer is revoked, or 0 returns. */
+struct waiter {
+	int fd;
+	long signals, calls, empty;
+	int err;
+};
+
+static void *wait_for_signals(void *arg)
+{
+	struct waiter *w = arg;
+	long n;
+
+	while ((n = wait_ack(w->fd)) >= 0) {
+		w->signals += n;
+		w->calls++;
+		w->empty += !n;
+	}
+	w->err = errno;
+	return NULL;
+}
+
+/* Each ACK returns at least one signal, and two threads get each signal once. */
+TEST_F(buffer, ack_waits)
+{
+	struct waiter w[2] = { { .fd = self->fd }, { .fd = self->fd } };
+	pthread_t thread[2];
+	long i, nr = 10000;
+
+	if (access(REVOKE, W_OK))
+		SKIP(return, REVOKE ": %s", strerror(errno));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(pthread_create(&thread[i], NULL, wait_for_signals, &w[i]), 0);
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(signal_buffer(self->fd), i + 1);
+	while (is_ready(self->fd))
+		sched_yield();
+	ASSERT_EQ(revoke_buffer(self->fd), 0);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(pthread_join(thread[i], NULL), 0);
+		EXPECT_EQ(w[i].empty, 0);
+		EXPECT_EQ(w[i].err, ENODEV);
+	}
+	EXPECT_EQ(w[0].signals + w[1].signals, nr);
+}
+
+static void do_nothing(int nr) { }
+
+/* A signal handler ends the sleep, or does not with SA_RESTART. */
+TEST_F(buffer, ack_is_interrupted)
+{
+	struct sigaction action = { .sa_handler = do_nothing };
+	struct itimerval soon = { .it_value.tv_usec = 1000, .it_interval.tv_usec = 1000 };
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	ASSERT_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	EXPECT_EQ(wait_ack(self->fd), -1);
+	EXPECT_EQ(errno, EINTR);
+
+	action.sa_flags = SA_RESTART;
+	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		usleep(20000);
+		_exit(signal_buffer(self->fd) != 1);
+	}
+	EXPECT_EQ(wait_ack(self->fd), 1);
+	soon = (struct itimerval) {};
+	ASSERT_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+}
+
 TEST_F(buffer, notify_arguments)
 {
-	struct shmbuf_notify arg = { .flags = 1 };
+	struct shmbuf_notify arg = { .flags = SHMBUF_NOTIFY_WAIT };
 
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_SIGNAL, &arg), -1);
+	EXPECT_EQ(errno, EINVAL);
+	arg = (struct shmbuf_notify) { .flags = SHMBUF_NOTIFY_WAIT | 2 };
+	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_ACK, &arg), -1);
 	EXPECT_EQ(errno, EINVAL);
 	arg = (struct shmbuf_notify) { .reserved = 1 };
 	EXPECT_EQ(ioctl(self->fd, SHMBUF_IOC_ACK, &arg), -1);
@@ -1903,7 +1980,7 @@ TEST_F(buffer, futex)
 	pid_t pid;
 	char *q;
 
-	if (!(variant->capabilities & SHMBUF_CAP_FUTEX)) {
+	if (!(variant->capabilities & SHMBUF_CAP_PINNABLE)) {
 		EXPECT_EQ(ret, -1);
 		EXPECT_EQ(errno, EFAULT);
 		EXPECT_EQ(syscall(__NR_futex, futex, FUTEX_WAIT, 0, NULL, NULL,

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings by page frame number, of the backings that are one physical range.
+ *
+ * A fault holds the invalidate lock of the mapping and checks whether the buffer
+ * is revoked: revocation takes that lock exclusively before it zaps the mappings.
+ */
+
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "geometry.h"
+#include "shmbuf.h"
+#include "trace.h"
+
+/*
+ * Without a hardware-managed accessed or dirty flag, the first access to a PTE
+ * that is not accessed, and the first write to a PTE that is not dirty, fault.
+ */
+pgprot_t shmbuf_accessed_prot(const struct vm_area_struct *vma, bool write)
+{
+	pte_t pte = pte_mkyoung(pfn_pte(0, vma->vm_page_prot));
+
+	/* The PTE of PROT_NONE has an inverted PFN on x86, against L1TF. */
+	if (!vma_is_accessible(vma))
+		return vma->vm_page_prot;
+	/* MIPS XPA has the cache attribute in the high half of a PTE. */
+	if (sizeof(pte_val(pte)) > sizeof(pgprot_t))
+		return vma->vm_page_prot;
+	if (write)
+		pte = pte_mkdirty(pte);
+	return __pgprot(pte_val(pte));
+}
+
+/* A thread that may use THP may have installed a PMD since the fault. */
+static bool has_huge_entry(const struct vm_fault *vmf)
+{
+	return pmd_trans_huge(pmdp_get_lockless(vmf->pmd));
+}
+
+static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
+{
+	struct shmbuf *buf = shmbuf_of_file(vmf->vma->vm_file);
+	pgprot_t prot = shmbuf_accessed_prot(vmf->vma,
+					     vmf->flags & FAULT_FLAG_WRITE);
+	unsigned long pfn;
+	vm_fault_t ret;
+
+	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size, vmf->pgoff, 0, &pfn))
+		return VM_FAULT_SIGBUS;
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (shmbuf_revoked(buf))
+		ret = VM_FAULT_SIGBUS;
+	else if (has_huge_entry(vmf))
+		ret = VM_FAULT_NOPAGE;
+	else
+		ret = vmf_insert_pfn_prot(vmf->vma, vmf->address, pfn, prot);
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+	trace_shmbuf_fault(buf, vmf, 0, ret);
+	return ret;
+}
+
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+static void map_pfns_ahead(struct vm_fault *vmf)
+{
+	unsigned long address = vmf->address & PMD_MASK, pfn;
+	struct vm_area_struct *vma = vmf->vma;
+	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
+	pmd_t *pmd = vmf->pmd;
+
+	while ((address += PMD_SIZE) % SHMBUF_FAULT_AROUND) {
+		struct vm_fault next = {
+			.vma		= vma,
+			.address	= address,
+			.pmd		= ++pmd,
+		};
+
+		if (!thp_vma_suitable_order(vma, address, PMD_ORDER) ||
+		    shmbuf_pgoff_to_pfn(buf->pfn, buf->size,
+					linear_page_index(vma, address),
+					PMD_ORDER, &pfn))
+			return;
+		if (pmd_none(pmdp_get_lockless(pmd)) &&
+		    vmf_insert_pfn_pmd(&next, pfn,
+				       vmf->flags & FAULT_FLAG_WRITE) !=
+		    VM_FAULT_NOPAGE)
+			return;
+	}
+}
+
+static vm_fault_t shmbuf_pfn_huge_fault(struct vm_fault *vmf,
+					unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
+	unsigned long address = vmf->address & PMD_MASK, pfn;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+
+	if (order != PMD_ORDER || !thp_vma_suitable_order(vma, address, order))
+		return VM_FAULT_FALLBACK;
+	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size,
+				linear_page_index(vma, address), order, &pfn))
+		return VM_FAULT_FALLBACK;
+	/* Exclusive, so that no concurrent fault installs a page table. */
+	filemap_invalidate_lock(buf->inode.i_mapping);
+	if (shmbuf_revoked(buf))
+		ret = VM_FAULT_SIGBUS;
+	else if (!shmbuf_has_page_table(vmf))
+		ret = vmf_insert_pfn_pmd(vmf, pfn,
+					 vmf->flags & FAULT_FLAG_WRITE);
+	if (ret == VM_FAULT_NOPAGE)
+		map_pfns_ahead(vmf);
+	filemap_invalidate_unlock(buf->inode.i_mapping);
+	trace_shmbuf_fault(buf, vmf, order, ret);
+	return ret;
+}
+#else
+#define shmbuf_pfn_huge_fault	NULL
+#endif
+
+/* ->access() for ptrace() and /proc/PID/mem, where there is no struct page. */
+int shmbuf_vma_access(struct vm_area_struct *vma, unsigned long addr,
+		      void *data, int len, int write)
+{
+	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
+	loff_t pos = ((loff_t)linear_page_index(vma, addr) << PAGE_SHIFT) +
+		     offset_in_page(addr);
+	struct kvec vec = { .iov_base = data };
+	struct iov_iter iter;
+
+	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EFAULT;
+	vec.iov_len = shmbuf_clamp_io(buf->size, pos,
+				      min_t(size_t, len, vma->vm_end - addr));
+	if (!vec.iov_len || shmbuf_revoked(buf))
+		return -EFAULT;
+	iov_iter_kvec(&iter, write ? ITER_SOURCE : ITER_DEST, &vec, 1,
+		      vec.iov_len);
+	return buf->ops->copy(buf, pos, &iter);
+}
+
+const struct vm_operations_struct shmbuf_pfn_vm_ops = {
+	.mapped		= shmbuf_vma_mapped,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.fault		= shmbuf_pfn_fault,
+	.huge_fault	= shmbuf_pfn_huge_fault,
+	.access		= shmbuf_vma_access,
+};
+
+static pgprot_t cache_pgprot(pgprot_t prot, u32 cache)
+{
+	switch (cache) {
+	case SHMBUF_CACHE_WRITE_COMBINE:
+		return pgprot_writecombine(prot);
+	case SHMBUF_CACHE_UNCACHED:
+		return pgprot_noncached(prot);
+	case SHMBUF_CACHE_DEVICE:
+		return pgprot_device(prot);
+	}
+	return prot;
+}
+
+void shmbuf_prepare_pfns(struct shmbuf *buf, struct vm_area_desc *desc)
+{
+	desc->page_prot = cache_pgprot(desc->page_prot, buf->cache);
+	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
+			   VMA_DONTDUMP_BIT);
+}
+
+/*
+ * mm populates no VM_PFNMAP mapping, although MAP_LOCKED and mlockall() ask for
+ * that. The mapping stays valid if populating it fails: a later access faults.
+ */
+int shmbuf_populate_pfns(struct shmbuf *buf, struct vm_area_struct *vma,
+			 vm_flags_t flags)
+{
+	unsigned int fault_flags = flags & VM_WRITE ? FAULT_FLAG_WRITE : 0;
+	unsigned long addr;
+
+	if (!vma || (flags & VM_LOCKED_MASK) != VM_LOCKED)
+		return 0;
+	for (addr = vma->vm_start; addr < vma->vm_end; addr += PAGE_SIZE) {
+		if (fatal_signal_pending(current) ||
+		    fixup_user_fault(current->mm, addr, fault_flags, NULL))
+			break;
+		cond_resched();
+	}
+	return 0;
+}
