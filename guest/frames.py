@@ -58,6 +58,9 @@ other = fcntl.ioctl(node, FRAMES_GET_FD, 0)
 expect("the buffers are counted apart", (mappings(other), mappings(fd)) == (1, 2))
 expect("a writable mapping prevents a seal",
        fails_with(errno.EBUSY, fcntl.ioctl, other, SHMBUF_IOC_SEAL, bytes([1, 0, 0, 0]) + bytes(4)))
+with open("/sys/kernel/debug/shmbuf/revoke", "w") as revoke:
+    expect("only the driver of a device revokes its memory",
+           fails_with(errno.ENOENT, os.write, revoke.fileno(), b"%d" % os.fstat(fd).st_ino))
 first.close()
 expect("without it the first is sealed",
        fcntl.ioctl(other, SHMBUF_IOC_SEAL, bytes([1, 0, 0, 0]) + bytes(4))[0] == 1)

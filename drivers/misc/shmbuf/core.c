@@ -98,8 +98,8 @@ void shmbuf_free_memory(struct shmbuf *buf)
 }
 
 /*
- * No file and no mapping is left, and no reference to make one from. This is no
- * place to release the mount, which would shut down the superblock from inside.
+ * The last reference is gone. Do not release the mount here: that would shut down the
+ * superblock from inside.
  */
 static void shmbuf_evict_inode(struct inode *inode)
 {

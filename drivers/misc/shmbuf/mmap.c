@@ -56,8 +56,10 @@ static struct vm_area_struct *find_new_vma(const struct file *file,
 					   unsigned long start,
 					   const void *private_data)
 {
-	struct vm_area_struct *vma = vma_lookup(current->mm, start);
+	struct vm_area_struct *vma;
 
+	mmap_assert_write_locked(current->mm);
+	vma = vma_lookup(current->mm, start);
 	if (!vma || vma->vm_file != file ||
 	    vma->vm_private_data != private_data)
 		return NULL;

@@ -20,6 +20,7 @@
 #include <linux/folio_batch.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
+#include <linux/lockdep.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -218,6 +219,7 @@ static int shmbuf_pages_vmap(struct shmbuf *buf)
 	struct folio *folio;
 	void *vaddr = NULL;
 
+	lockdep_assert_held_write(&buf->inode.i_rwsem);
 	pages = kvmalloc_objs(*pages, nr);
 	if (!pages)
 		return -ENOMEM;
@@ -305,6 +307,7 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 	struct folio *folio;
 	bool in_use;
 
+	lockdep_assert_held_write(&buf->inode.i_rwsem);
 	while (index < end) {
 		folio = get_folio(buf, index);
 		if (IS_ERR(folio))
@@ -327,6 +330,7 @@ static void shmbuf_pages_fence(struct shmbuf *buf)
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
 	struct folio *folio;
 
+	lockdep_assert_held_write(&buf->inode.i_mapping->invalidate_lock);
 	while (index < end) {
 		folio = filemap_lock_folio(buf->inode.i_mapping, index);
 		/* mm removed a bad page, or dropped a split beyond i_size. */

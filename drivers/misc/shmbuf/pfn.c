@@ -7,6 +7,7 @@
  */
 
 #include <linux/errno.h>
+#include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -71,6 +72,7 @@ static void map_pfns_ahead(struct vm_fault *vmf)
 	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
 	pmd_t *pmd = vmf->pmd;
 
+	lockdep_assert_held_write(&buf->inode.i_mapping->invalidate_lock);
 	while ((address += PMD_SIZE) % SHMBUF_FAULT_AROUND) {
 		struct vm_fault next = {
 			.vma		= vma,

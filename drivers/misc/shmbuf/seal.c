@@ -13,7 +13,6 @@
 #include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/export.h>
-#include <linux/lockdep.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 
@@ -44,7 +43,6 @@ static bool in_use(struct shmbuf *buf)
 {
 	unsigned int us;
 
-	lockdep_assert_held_write(&buf->inode.i_rwsem);
 	if (!buf->ops->in_use)
 		return false;
 	for (us = 1000; buf->ops->in_use(buf, us == 1000); us *= 2) {

@@ -93,9 +93,8 @@ struct shmbuf_backing {
 
 /**
  * struct shmbuf - a buffer
- * @inode: identity and lifetime: the buffer lives as long as the inode
- *	has a reference. Each buffer file holds one, and with the file
- *	each mapping does. i_size is @size, or 0 once the buffer is revoked.
+ * @inode: identity and lifetime: a buffer file holds a reference, and a mapping
+ *	holds its file. i_size is @size, or 0 once the buffer is revoked.
  * @size: size in bytes, whole pages
  * @ops: backing
  * @cache: SHMBUF_CACHE_*

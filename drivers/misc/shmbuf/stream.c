@@ -10,6 +10,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/lockdep.h>
 
 #include "shmbuf.h"
 
@@ -48,6 +49,7 @@ void shmbuf_stream_sync(struct shmbuf *buf, size_t offset, size_t len,
 	KUNIT_STATIC_STUB_REDIRECT(shmbuf_stream_sync, buf, offset, len, dir,
 				   end);
 
+	lockdep_assert_held(&buf->inode.i_mapping->invalidate_lock);
 	if (end)
 		dma_sync_single_range_for_device(buf->dev, buf->dma, offset,
 						 len, dir);

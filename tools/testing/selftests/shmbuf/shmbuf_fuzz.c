@@ -906,7 +906,7 @@ static bool do_seal(void)
 static bool notify(void)
 {
 	struct file *file = pick_file();
-	struct shmbuf_notify arg = { .flags = one_in(32) };
+	struct shmbuf_notify arg = { .flags = one_in(32) ? 2 : 0 };
 	bool is_signal = one_in(2);
 	int err = 0;
 
@@ -916,7 +916,9 @@ static bool notify(void)
 		err = ENODEV;
 	else if (arg.flags)
 		err = EINVAL;
-	note("%s %d", is_signal ? "signal" : "ack", index_of(file->buf));
+	else if (!is_signal && file->buf->sequence != file->seen && one_in(2))
+		arg.flags = SHMBUF_NOTIFY_WAIT;
+	note("%s %d, flags %x", is_signal ? "signal" : "ack", index_of(file->buf), arg.flags);
 	expect("SIGNAL or ACK",
 	       RESULT(ioctl(file->fd, is_signal ? SHMBUF_IOC_SIGNAL :
 			    SHMBUF_IOC_ACK, &arg)), -err);

@@ -79,6 +79,25 @@ TEST_F(ivshmem, what_it_is)
 	EXPECT_EQ(st.st_mode & 0777, 0600);
 }
 
+/* Only the driver of the device can revoke its memory. */
+TEST_F(ivshmem, not_revoked_by_debugfs)
+{
+	char line[512], ino[32] = "";
+	FILE *f = fopen(BUFFERS, "r");
+
+	if (!f)
+		SKIP(return, BUFFERS ": %s", strerror(errno));
+	while (fgets(line, sizeof(line), f)) {
+		if (strstr(line, " backing=region "))
+			sscanf(line, "ino=%31[0-9]", ino);
+	}
+	fclose(f);
+	ASSERT_NE(ino[0], 0);
+	EXPECT_EQ(write_file(REVOKE, ino), -1);
+	EXPECT_EQ(errno, ENOENT);
+	EXPECT_EQ(get_info(self->fd).capabilities, 0);
+}
+
 /* What is stored in each page is what read() and another mapping find there. */
 TEST_F(ivshmem, contents)
 {

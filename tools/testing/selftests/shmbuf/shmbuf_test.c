@@ -2486,21 +2486,6 @@ TEST_F(named, refused)
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(pwrite(self->fd, "x", 1, NAMED_SIZE), -1);
 	EXPECT_EQ(errno, ENOSPC);
-	/* Not a program's buffer. */
-	if (!access(REVOKE, W_OK)) {
-		char line[512], ino[32] = "";
-		FILE *f = fopen(BUFFERS, "r");
-
-		while (f && fgets(line, sizeof(line), f)) {
-			if (strstr(line, " name=selftest\n") && strstr(line, " size=65536 "))
-				sscanf(line, "ino=%31[0-9]", ino);
-		}
-		if (f)
-			fclose(f);
-		EXPECT_NE(ino[0], 0);
-		EXPECT_EQ(write_file(REVOKE, ino), -1);
-		EXPECT_EQ(errno, ENOENT);
-	}
 	close(ro);
 }
 
