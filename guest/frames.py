@@ -7,6 +7,7 @@ usage: frames.py
 Maps, counts and seals them apart, keeps mappings, and unloads the driver.
 """
 
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -61,6 +62,12 @@ expect("a writable mapping prevents a seal",
 with open("/sys/kernel/debug/shmbuf/revoke", "w") as revoke:
     expect("only the driver of a device revokes its memory",
            fails_with(errno.ENOENT, os.write, revoke.fileno(), b"%d" % os.fstat(fd).st_ino))
+libc = ctypes.CDLL(None, use_errno=True)
+view = ctypes.c_char.from_buffer(first)
+address = ctypes.addressof(view)
+del view
+libc.remap_file_pages(ctypes.c_void_p(address), ctypes.c_size_t(4096), 0, ctypes.c_size_t(1), 0)
+expect("remap_file_pages() does not pass by the driver", ctypes.get_errno() == errno.ENODEV)
 first.close()
 expect("without it the first is sealed",
        fcntl.ioctl(other, SHMBUF_IOC_SEAL, bytes([1, 0, 0, 0]) + bytes(4))[0] == 1)

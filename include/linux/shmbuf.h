@@ -7,10 +7,13 @@
 #define _LINUX_SHMBUF_H
 
 #include <linux/dma-direction.h>
+#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/types.h>
 #include <uapi/linux/shmbuf.h>
 
 struct device;
+struct dma_buf;
 struct shmbuf;
 struct vm_area_desc;
 
@@ -53,6 +56,15 @@ int shmbuf_get_fd(struct shmbuf *buf);
 int shmbuf_publish(struct shmbuf *buf, const char *name, umode_t mode);
 void shmbuf_unpublish(struct shmbuf *buf);
 int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc);
+
+#ifdef CONFIG_DMA_SHARED_BUFFER
+struct dma_buf *shmbuf_export(struct shmbuf *buf);
+#else
+static inline struct dma_buf *shmbuf_export(struct shmbuf *buf)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+#endif
 
 void shmbuf_revoke(struct shmbuf *buf);
 

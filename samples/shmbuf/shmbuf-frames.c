@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/shmbuf.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
@@ -49,6 +50,7 @@ static long frames_ioctl(struct file *file, unsigned int cmd, unsigned long n)
 {
 	if (n >= ARRAY_SIZE(bufs))
 		return -EINVAL;
+	n = array_index_nospec(n, ARRAY_SIZE(bufs));
 	switch (cmd) {
 	case FRAMES_CAPTURE:
 		return capture(bufs[n]);
@@ -64,6 +66,7 @@ static int frames_mmap_prepare(struct vm_area_desc *desc)
 
 	if (n >= ARRAY_SIZE(bufs))
 		return -EINVAL;
+	n = array_index_nospec(n, ARRAY_SIZE(bufs));
 	desc->pgoff %= FRAMES_STRIDE / PAGE_SIZE;
 	return shmbuf_mmap_prepare(bufs[n], desc);
 }

@@ -9,7 +9,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
-#include <linux/numa.h>
 
 #include "shmbuf.h"
 

@@ -122,7 +122,7 @@ static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 		got = 1UL << order;
 		page = alloc_block(order, numa_node);
 	} else {
-		/* It then begins at such a multiple, or map_unit tells. */
+		/* Aligned for huge entries; if the range is not, map_unit says so. */
 		got = ALIGN(nr, PMD_SIZE >> PAGE_SHIFT);
 		page = alloc_range(got, numa_node);
 	}
@@ -167,6 +167,7 @@ const struct shmbuf_backing shmbuf_contig = {
 	.name		= "contig",
 	.backing	= SHMBUF_BACKING_CONTIG,
 	.caches		= SHMBUF_CONTIG_CACHES,
+	.exportable	= true,
 	.vm_ops		= &shmbuf_pfn_vm_ops,
 	.alloc		= shmbuf_contig_alloc,
 	.free		= shmbuf_contig_free,

@@ -17,6 +17,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/fs_context.h>
+#include <linux/lockdep.h>
 #include <linux/magic.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -320,6 +321,14 @@ int shmbuf_check_access(const struct shmbuf *buf, const struct file *file)
 	return 0;
 }
 
+int shmbuf_vmap_locked(struct shmbuf *buf)
+{
+	lockdep_assert_held_write(&buf->inode.i_rwsem);
+	if (iosys_map_is_null(&buf->map) && buf->ops->vmap)
+		return buf->ops->vmap(buf);
+	return 0;
+}
+
 /**
  * shmbuf_vmap() - return the kernel address of a buffer
  * @buf: the buffer
@@ -338,8 +347,7 @@ void *shmbuf_vmap(struct shmbuf *buf)
 	guard(rwsem_write)(&buf->inode.i_rwsem);
 	if (shmbuf_revoked(buf))
 		return NULL;
-	if (iosys_map_is_null(&buf->map) && buf->ops->vmap)
-		buf->ops->vmap(buf);
+	shmbuf_vmap_locked(buf);
 	return buf->map.is_iomem ? NULL : buf->map.vaddr;
 }
 EXPORT_SYMBOL_GPL(shmbuf_vmap);

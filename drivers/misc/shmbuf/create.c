@@ -30,7 +30,7 @@ static const struct shmbuf_backing *const shmbuf_backings[] = {
 	[SHMBUF_BACKING_REGION]	= NULL,
 };
 
-/* NULL if not built in, or not available to userspace. */
+/* An ERR_PTR() if unknown, NULL if not built in or not available to userspace. */
 static const struct shmbuf_backing *find_backing(u32 backing)
 {
 	if (backing >= ARRAY_SIZE(shmbuf_backings))

@@ -10,7 +10,6 @@
 
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
-#include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/list.h>
 #include <linux/mount.h>
@@ -19,6 +18,7 @@
 #include "shmbuf.h"
 
 static struct dentry *shmbuf_debug_dir;
+static struct device *own_device;
 
 static void show_buffer(struct seq_file *m, struct shmbuf *buf)
 {
@@ -56,10 +56,10 @@ static int buffers_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(buffers);
 
-/* A driver may use the memory of its device until it revokes the buffer itself. */
+/* Another driver may use the memory of its device until it revokes the buffer itself. */
 static bool is_revocable(const struct shmbuf *buf)
 {
-	return !buf->ops->of_device || (buf->dev && !buf->dev->driver);
+	return !buf->ops->of_device || buf->dev == own_device;
 }
 
 static struct inode *find_buffer(struct super_block *sb, u64 ino)
@@ -97,8 +97,9 @@ static int revoke_set(void *data, u64 ino)
 
 DEFINE_DEBUGFS_ATTRIBUTE(revoke_fops, NULL, revoke_set, "%llu\n");
 
-void shmbuf_debug_init(void)
+void shmbuf_debug_init(struct device *dev)
 {
+	own_device = dev;
 	shmbuf_debug_dir = debugfs_create_dir("shmbuf", NULL);
 	debugfs_create_file("buffers", 0400, shmbuf_debug_dir, NULL,
 			    &buffers_fops);

@@ -266,6 +266,38 @@ static long shmbuf_ioctl_ack(struct file *file, void __user *uarg, size_t usize)
 	return copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
 }
 
+static long shmbuf_ioctl_export(struct file *file, void __user *uarg,
+				size_t usize)
+{
+	struct shmbuf *buf = shmbuf_of_file(file);
+	struct shmbuf_export arg;
+	int err;
+
+	BUILD_BUG_ON(offsetofend(struct shmbuf_export, fd) !=
+		     SHMBUF_EXPORT_SIZE_VER0);
+
+	err = shmbuf_check_access(buf, file);
+	if (err)
+		return err;
+	err = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
+	if (err)
+		return err;
+	if (arg.flags)
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EPERM;
+
+	FD_PREPARE(fdf, O_CLOEXEC, shmbuf_export_file(buf));
+	if (fdf.err)
+		return fdf.err;
+	arg.fd = fd_prepare_fd(fdf);
+	err = copy_struct_to_user(uarg, usize, &arg, sizeof(arg), NULL);
+	if (err)
+		return err;
+	fd_publish(fdf);
+	return 0;
+}
+
 static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -283,6 +315,9 @@ static long shmbuf_file_ioctl(struct file *file, unsigned int cmd,
 		return shmbuf_ioctl_signal(file, uarg, usize);
 	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_ACK, SHMBUF_NOTIFY_SIZE_VER0))
 		return shmbuf_ioctl_ack(file, uarg, usize);
+	if (extensible_ioctl_valid(cmd, SHMBUF_IOC_EXPORT,
+				   SHMBUF_EXPORT_SIZE_VER0))
+		return shmbuf_ioctl_export(file, uarg, usize);
 	return -ENOTTY;
 }
 
@@ -381,6 +416,14 @@ int shmbuf_get_fd(struct shmbuf *buf)
 }
 EXPORT_SYMBOL_GPL(shmbuf_get_fd);
 
+/* Without ->mmap_prepare(): remap_file_pages() would not ask the driver. */
+static const struct file_operations shmbuf_mapped_ops = {
+	.owner		= THIS_MODULE,
+	.release	= shmbuf_release,
+	.fsync		= noop_fsync,
+	.get_unmapped_area = thp_get_unmapped_area,
+};
+
 /**
  * shmbuf_mmap_prepare() - map a buffer through the file of another driver
  * @buf: the buffer, chosen by the driver
@@ -392,20 +435,26 @@ EXPORT_SYMBOL_GPL(shmbuf_get_fd);
  * to thp_get_unmapped_area(), and buffers begin at multiples of PMD_SIZE, large
  * buffers are mapped with huge entries.
  *
- * The mapping is one of a new buffer file, which takes the place of the driver's file
- * and has its access mode. So a mapping keeps the buffer, but not the driver.
+ * The mapping is one of a new buffer file, which takes the place of the driver's file.
+ * So a mapping keeps the buffer, but not the driver. A driver that does not allow
+ * writing clears VMA_MAYWRITE before the call. It makes this call last, returns the
+ * result, and leaves @desc alone afterwards.
  *
  * Context: mmap_lock held for writing.
  * Return: 0; -EINVAL for a private mapping or a window not inside the buffer;
  *	-EPERM for an executable mapping, for a writable one if the buffer is
  *	sealed, and without CAP_SYS_RAWIO for a buffer that needs it; -ENODEV if
- *	the buffer is revoked; -ENFILE, -ENOMEM.
+ *	the buffer is revoked; -EOPNOTSUPP if the driver has no ->mmap_prepare()
+ *	but forwards to it; -ENFILE, -ENOMEM.
  */
 int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 {
 	struct file *file;
 	int err;
 
+	/* compat_vma_mmap() takes a reference of its own and would leak this one. */
+	if (!desc->file->f_op->mmap_prepare)
+		return -EOPNOTSUPP;
 	err = shmbuf_prepare_mapping(buf, desc);
 	if (err)
 		return err;
@@ -413,9 +462,11 @@ int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 	 * A file of this mapping only: if two mappings had one file, mm could merge
 	 * them, and would then leak the reference that desc->vm_file passes on.
 	 */
-	file = shmbuf_open_file(buf, desc->file->f_flags & O_ACCMODE);
+	file = shmbuf_open_file(buf, vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
+				O_RDWR : O_RDONLY);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
+	replace_fops(file, fops_get(&shmbuf_mapped_ops));
 	desc->vm_file = file;
 	return 0;
 }

@@ -6,7 +6,7 @@
  * may still fail after it. A mapping counts from ->mapped() on, which runs
  * once the VMA exists. ->mmap_prepare() leaves the flags of the VMA in
  * vm_private_data, and ->mapped() replaces them with the buffer. mm keeps the
- * buffer only if ->mapped() succeeds, but calls ->close() in either case. So a
+ * buffer only if ->mapped() succeeds, but may call ->close() in either case. So a
  * VMA counts if its vm_private_data is the buffer.
  *
  * mm may extend a VMA, but never merges away a VMA that has ->close(). So the

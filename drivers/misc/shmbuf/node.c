@@ -10,7 +10,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/export.h>
-#include <linux/kernel.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -185,7 +184,7 @@ static int __init shmbuf_init(void)
 					   DMA_BIT_MASK(64));
 	if (err)
 		pr_debug("shmbuf: no memory for DMA: %d\n", err);
-	shmbuf_debug_init();
+	shmbuf_debug_init(shmbuf_node.this_device);
 	publish_list(buffers, shmbuf_node.this_device);
 	return 0;
 }

@@ -4,9 +4,9 @@
  * much of it they have seen.
  *
  * A file is ready while the two differ. A signal changes the sequence before it
- * looks for sleepers, and poll() queues itself before it reads the sequence, with
+ * looks for sleepers, and a waiter queues itself before it reads the sequence, with
  * a full barrier in between on both sides. So either the signal finds the sleeper
- * or poll() finds the signal. shmbuf_signal() takes no lock of the driver, so that
+ * or the waiter finds the signal. shmbuf_signal() takes no lock of the driver, so that
  * an interrupt handler can call it.
  */
 
@@ -48,6 +48,12 @@ void shmbuf_watch(struct shmbuf *buf, struct file *file)
 	set_seen(file, atomic64_read(&buf->sequence));
 }
 
+/* Each open file has its own view, so an exclusive waiter (epoll) is not the only one. */
+void shmbuf_wake(struct shmbuf *buf, __poll_t events)
+{
+	__wake_up(&buf->wait, TASK_NORMAL, 0, poll_to_key(events));
+}
+
 /**
  * shmbuf_signal() - signal the users of a buffer
  * @buf: the buffer
@@ -63,9 +69,9 @@ u64 shmbuf_signal(struct shmbuf *buf)
 {
 	u64 sequence = atomic64_inc_return(&buf->sequence);
 
-	/* The barrier in here pairs with the one in poll_wait(). */
+	/* The barrier in here pairs with those of poll_wait() and wait_event(). */
 	if (wq_has_sleeper(&buf->wait))
-		wake_up_poll(&buf->wait, EPOLLIN | EPOLLRDNORM);
+		shmbuf_wake(buf, EPOLLIN | EPOLLRDNORM);
 	return sequence;
 }
 EXPORT_SYMBOL_GPL(shmbuf_signal);

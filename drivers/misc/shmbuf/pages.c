@@ -438,6 +438,7 @@ const struct shmbuf_backing shmbuf_pages = {
 	.name		= "pages",
 	.backing	= SHMBUF_BACKING_PAGES,
 	.caches		= BIT(SHMBUF_CACHE_CACHED),
+	.exportable	= true,
 	.pinnable	= true,
 	.vm_ops		= &shmbuf_pages_vm_ops,
 	.alloc		= shmbuf_pages_alloc,

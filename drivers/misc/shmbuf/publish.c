@@ -10,7 +10,6 @@
 #include <linux/cleanup.h>
 #include <linux/ctype.h>
 #include <linux/device.h>
-#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/list.h>

@@ -2,9 +2,11 @@
 /*
  * Revocation: what is behind a buffer goes away while processes have it mapped.
  *
- * Each way to the memory checks i_size under one lock, see struct shmbuf. i_size
- * becomes 0 here under the same locks, before all mappings are zapped. So a later
- * check fails, and the zap finds every page table entry of an earlier one.
+ * A fault, and each access to the memory of a device, checks i_size under one lock,
+ * see struct shmbuf. i_size becomes 0 here before all mappings are zapped, and each
+ * of the locks is taken in between. So a later check fails, and the zap finds every
+ * page table entry of an earlier one. A read() or write() of other memory that is
+ * under way may still copy one block.
  *
  * The memory of a device is freed here. Other memory is freed with the buffer,
  * after its last user.
@@ -29,6 +31,9 @@
  * memory, a kernel address that was asked for before stays valid. It is no error
  * to revoke a buffer twice.
  *
+ * Importers of a DMA-BUF of memory of a device have to unmap it first, and this
+ * function waits for them.
+ *
  * Context: Process context, may sleep. Takes the locks that a page fault takes.
  */
 void shmbuf_revoke(struct shmbuf *buf)
@@ -44,9 +49,12 @@ void shmbuf_revoke(struct shmbuf *buf)
 	if (buf->ops->fence)
 		buf->ops->fence(buf);
 	unmap_mapping_range(mapping, 0, 0, 1);
+	filemap_invalidate_unlock(mapping);
+	/* First, as a program may have to make an importer let go. */
+	shmbuf_wake(buf, EPOLLHUP);
+	/* Not under the invalidate lock: an importer may have to fault. */
+	shmbuf_revoke_export(buf);
 	if (buf->ops->of_device)
 		shmbuf_free_memory(buf);
-	filemap_invalidate_unlock(mapping);
-	wake_up_poll(&buf->wait, EPOLLHUP);
 }
 EXPORT_SYMBOL_GPL(shmbuf_revoke);

@@ -18,6 +18,7 @@
 #include <linux/wait.h>
 
 struct device;
+struct shmbuf_dmabuf;
 struct user_struct;
 
 /**
@@ -26,6 +27,7 @@ struct user_struct;
  * @backing: SHMBUF_BACKING_*
  * @caches: BIT(SHMBUF_CACHE_*) of each cache attribute that can be honoured
  * @pinnable: has SHMBUF_CAP_PINNABLE
+ * @exportable: the kernel mapping is one of struct pages, for a DMA-BUF
  * @of_device: the memory is the device's and goes away with it: it is freed when
  *	the buffer is revoked, and processes reach it only under the invalidate
  *	lock
@@ -37,9 +39,9 @@ struct user_struct;
  * @free: give back what @alloc got, also when that was cut short or never ran;
  *	called when nothing can reach the memory any more, twice with @of_device
  * @prepare: the part of ->mmap_prepare() that depends on the backing
- * @mapped: called when a VMA has been inserted, before it is counted, with the
- *	flags that mmap() asked for. The VMA is NULL if a driver's ->mmap()
- *	forwards to ->mmap_prepare(). NULL if there is nothing to do.
+ * @mapped: called when a VMA has been inserted and counted, with the flags that
+ *	mmap() asked for. If it fails, the count is undone. The VMA is NULL if a
+ *	driver's ->mmap() forwards to ->mmap_prepare(). NULL if nothing to do.
  * @copy: copy between the buffer at @pos and @iter, in the direction of @iter,
  *	which is not empty and fits; returns the bytes copied, less on a fault,
  *	or a negative errno
@@ -57,6 +59,7 @@ struct shmbuf_backing {
 	u32 backing;
 	u32 caches;
 	bool pinnable;
+	bool exportable;
 	bool of_device;
 	const struct vm_operations_struct *vm_ops;
 	int (*alloc)(struct shmbuf *buf, int numa_node);
@@ -73,18 +76,20 @@ struct shmbuf_backing {
 };
 
 /*
- * Locking. A buffer has four locks, taken in this order:
+ * Locking. A buffer has five locks, taken in this order:
  *
- * - inode->i_rwsem serialises kernel mapping, sealing and revocation;
- * - mapping->invalidate_lock protects the memory of a device and page tables with
- *   PFNs. A PFN fault, read(), write() and SYNC check for revocation and use the
- *   memory with the lock held shared. Revocation, which zaps the page tables and
- *   frees the memory, holds the lock exclusively, and so does a fault that
- *   installs a PMD;
+ * - inode->i_rwsem serialises kernel mapping, sealing, export and revocation;
+ * - the reservation lock of the DMA-BUF protects the mappings of importers;
+ * - mapping->invalidate_lock protects page tables with PFNs: a PFN fault checks for
+ *   revocation with the lock held shared. Revocation, which zaps the page tables,
+ *   holds the lock exclusively, and so does a fault that installs a PMD. The lock
+ *   also protects the memory of a device, which revocation frees: read(), write()
+ *   and SYNC of such memory hold it shared;
  * - the folio lock protects page tables with folios: a fault checks i_size, which
  *   revocation sets to 0 before it locks each folio once;
- * - shmbuf->lock protects the counts, the seals and the switch of i_size to 0.
- *   It is a leaf: never held while user memory is accessed.
+ * - shmbuf->lock protects the counts, the seals, the switch of i_size to 0, and
+ *   the sequence that a file has seen. It is a leaf, and never held while user memory
+ *   is accessed.
  *
  * mmap_lock comes after i_rwsem and before the others, as faults take it. The
  * notification sequence is atomic and takes no lock, so that an interrupt handler
@@ -107,11 +112,12 @@ struct shmbuf_backing {
  * @pfn: page frame number of the first page of a physical range
  * @privileged: only for processes with CAP_SYS_RAWIO
  * @signal_device: passes a signal on to @dev, or NULL
- * @map: kernel mapping of the whole buffer, null until shmbuf_vmap()
+ * @map: kernel mapping of the whole buffer; with @vmap, null until shmbuf_vmap()
+ * @dmabuf: its DMA-BUF, or NULL; protected by i_rwsem
  * @lock: protects the following fields up to @sequence
  * @mappings: VMAs of the buffer
  * @writable_mappings: those of them that have VM_MAYWRITE
- * @writers: write()s under way
+ * @writers: write()s under way, and a DMA-BUF
  * @seals: SHMBUF_SEAL_* in force
  * @sealing: a write seal is being added, no new writer may start
  * @sequence: signals so far
@@ -133,7 +139,8 @@ struct shmbuf {
 	unsigned long pfn;
 	bool privileged;
 	void (*signal_device)(struct device *dev);
-	struct iosys_map map;	/* under i_rwsem or the invalidate lock */
+	struct iosys_map map;
+	struct shmbuf_dmabuf *dmabuf;
 
 	spinlock_t lock;	/* the following fields up to sequence */
 	unsigned int mappings;
@@ -147,8 +154,8 @@ struct shmbuf {
 };
 
 /*
- * Reliable under the lock of the buffer and under the invalidate lock of the
- * mapping. Otherwise a hint, and the caller checks again under one of them.
+ * Reliable with i_rwsem, the invalidate lock or the lock of the buffer held, and
+ * otherwise a hint.
  */
 static inline bool shmbuf_revoked(const struct shmbuf *buf)
 {
@@ -177,6 +184,7 @@ int shmbuf_pin_mount(void);
 void shmbuf_unpin_mount(void);
 const char *shmbuf_cache_name(u32 cache);
 int shmbuf_find_cache(const char *name);
+int shmbuf_vmap_locked(struct shmbuf *buf);
 int shmbuf_check_access(const struct shmbuf *buf, const struct file *file);
 void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn);
 
@@ -198,9 +206,9 @@ static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 }
 
 /*
- * A huge fault installs the following PMDs too, up to the next multiple of this
- * address: the memory exists, and a fault costs much more than a PMD. All of them
- * are in one page table page.
+ * A huge fault installs the following PMDs too, up to the next address that is a
+ * multiple of this: the memory exists, and a fault costs much more than a PMD. All of
+ * them are in one page table page.
  */
 #define SHMBUF_FAULT_AROUND	SZ_16M
 
@@ -251,17 +259,31 @@ void shmbuf_end_write(struct shmbuf *buf);
 
 /* notify.c */
 void shmbuf_watch(struct shmbuf *buf, struct file *file);
+void shmbuf_wake(struct shmbuf *buf, __poll_t events);
 u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count);
 int shmbuf_wait(struct shmbuf *buf, struct file *file);
 void shmbuf_signal_device(struct shmbuf *buf);
 __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait);
 
+/* dmabuf.c */
+#ifdef CONFIG_DMA_SHARED_BUFFER
+struct file *shmbuf_export_file(struct shmbuf *buf);
+void shmbuf_revoke_export(struct shmbuf *buf);
+#else
+static inline struct file *shmbuf_export_file(struct shmbuf *buf)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void shmbuf_revoke_export(struct shmbuf *buf) { }
+#endif
+
 /* debug.c */
 #ifdef CONFIG_DEBUG_FS
-void shmbuf_debug_init(void);
+void shmbuf_debug_init(struct device *dev);
 void shmbuf_debug_exit(void);
 #else
-static inline void shmbuf_debug_init(void) { }
+static inline void shmbuf_debug_init(struct device *dev) { }
 static inline void shmbuf_debug_exit(void) { }
 #endif
 

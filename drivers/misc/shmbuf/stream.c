@@ -63,6 +63,7 @@ const struct shmbuf_backing shmbuf_stream = {
 	.name		= "stream",
 	.backing	= SHMBUF_BACKING_STREAM,
 	.caches		= BIT(SHMBUF_CACHE_CACHED),
+	.exportable	= true,
 	.of_device	= true,
 	.vm_ops		= &shmbuf_pfn_vm_ops,
 	.alloc		= shmbuf_stream_alloc,

@@ -222,6 +222,37 @@ struct shmbuf_sync {
 
 #define SHMBUF_SYNC_SIZE_VER0		24
 
+/**
+ * struct shmbuf_export - argument of %SHMBUF_IOC_EXPORT
+ * @flags: in: must be 0
+ * @fd: out: file descriptor of a DMA-BUF, read-write and close-on-exec
+ *
+ * Exports a buffer as a DMA-BUF, for V4L2, DRM and other drivers to import. Used on
+ * the file of a buffer. A buffer has one DMA-BUF at a time; while it exists,
+ * EXPORT returns another descriptor of it. A DMA-BUF holds the buffer and counts as
+ * a writer: ``SHMBUF_SEAL_WRITE`` fails with ``EBUSY``. It can be mapped like the
+ * buffer.
+ *
+ * Importers of %SHMBUF_BACKING_STREAM must be able to give up their mappings, and
+ * revocation makes them do so. Importers of other memory may go on with it.
+ *
+ * Return:
+ * * 0 on success, else -1 and one of these in errno:
+ * * ``EINVAL``: @flags is not 0
+ * * ``EPERM``: the file is not open for writing, ``SHMBUF_SEAL_WRITE`` is in
+ *   force, or the capability that the buffer needs is missing
+ * * ``EAGAIN``: ``SHMBUF_SEAL_WRITE`` is being added
+ * * ``EOPNOTSUPP``: %SHMBUF_BACKING_COHERENT, %SHMBUF_BACKING_REGION, or a kernel
+ *   without ``CONFIG_DMA_SHARED_BUFFER``
+ * * ``ENOMEM``, ``EMFILE``, ``ENFILE``
+ */
+struct shmbuf_export {
+	__u32 flags;
+	__s32 fd;
+};
+
+#define SHMBUF_EXPORT_SIZE_VER0		8
+
 /* Pinning a mapping works: O_DIRECT, io_uring, vmsplice(), and shared futexes. */
 #define SHMBUF_CAP_PINNABLE		(1U << 0)
 /* The buffer was revoked, see the documentation. Excludes all the others. */
@@ -274,5 +305,6 @@ struct shmbuf_info {
 #define SHMBUF_IOC_SIGNAL	_IOWR(SHMBUF_IOC_MAGIC, 0x03, struct shmbuf_notify)
 #define SHMBUF_IOC_ACK		_IOWR(SHMBUF_IOC_MAGIC, 0x04, struct shmbuf_notify)
 #define SHMBUF_IOC_SYNC		_IOWR(SHMBUF_IOC_MAGIC, 0x05, struct shmbuf_sync)
+#define SHMBUF_IOC_EXPORT	_IOWR(SHMBUF_IOC_MAGIC, 0x06, struct shmbuf_export)
 
 #endif /* _UAPI_LINUX_SHMBUF_H */

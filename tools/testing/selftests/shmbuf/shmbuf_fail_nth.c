@@ -217,6 +217,19 @@ static int run_ack(struct scene *s)
 	return result(ioctl(s->fd, SHMBUF_IOC_ACK, &arg));
 }
 
+/* Without DMA-BUFs in the kernel, there is nothing to fail. */
+static int run_export(struct scene *s)
+{
+	struct shmbuf_export arg = {};
+	int ret = result(ioctl(s->fd, SHMBUF_IOC_EXPORT, &arg));
+
+	if (ret == -EOPNOTSUPP)
+		return 0;
+	if (ret >= 0)
+		close(arg.fd);
+	return ret;
+}
+
 static int run_mmap(struct scene *s)
 {
 	s->second = mmap(NULL, s->size, RW, MAP_SHARED, s->fd, 0);
@@ -409,6 +422,7 @@ static const struct op ops[] = {
 	{ "SYNC", SMALL, 0, run_sync, { EFAULT } },
 	{ "SIGNAL", SMALL, ANSWERS, run_signal, { EFAULT }, { [SEQUENCE] = 1 } },
 	{ "ACK", SMALL, ANSWERS, run_ack, { EFAULT }, { [READY] = -1 } },
+	{ "EXPORT", FOLIOS, 0, run_export, { ENOMEM, EFAULT } },
 	{ "mmap", MANY, 0, run_mmap,
 	  { ENOMEM }, { [MAPPINGS] = 1, [WRITABLE] = 1 } },
 	{ "mmap to read", MANY, READ_ONLY_FD, run_mmap_read_only,

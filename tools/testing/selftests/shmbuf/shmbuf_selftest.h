@@ -373,6 +373,15 @@ static inline int ring_do(struct ring *ring, int op, int fd, void *addr,
 	return ring_do_flags(ring, op, fd, addr, len, 0);
 }
 
+static inline int add_seals(int fd, uint32_t seals)
+{
+	struct shmbuf_seal arg = { .seals = seals };
+
+	if (ioctl(fd, SHMBUF_IOC_SEAL, &arg))
+		return -1;
+	return arg.seals;
+}
+
 static inline int is_ready(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };

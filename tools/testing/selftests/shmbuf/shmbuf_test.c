@@ -1432,15 +1432,6 @@ TEST_F(buffer, debugfs)
 	EXPECT_EQ(count_lines(BUFFERS, ino, ""), 0);
 }
 
-static int add_seals(int fd, uint32_t seals)
-{
-	struct shmbuf_seal arg = { .seals = seals };
-
-	if (ioctl(fd, SHMBUF_IOC_SEAL, &arg))
-		return -1;
-	return arg.seals;
-}
-
 #define EXPECT_NO_SEAL(fd, seals, err) do {				\
 	EXPECT_EQ(add_seals(fd, seals), -1);				\
 	EXPECT_EQ(errno, err);						\
@@ -1730,6 +1721,44 @@ TEST_F(buffer, ack_waits)
 		EXPECT_EQ(w[i].err, ENODEV);
 	}
 	EXPECT_EQ(w[0].signals + w[1].signals, nr);
+}
+
+/* A thread that sleeps in epoll_wait() on an open file of its own. */
+static void *wait_exclusively(void *arg)
+{
+	struct waiter *w = arg;
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, w->fd, &event))
+		w->err = errno;
+	else
+		w->calls = epoll_wait(ep, &event, 1, -1);
+	close(ep);
+	return NULL;
+}
+
+/* A signal is for every open file, so EPOLLEXCLUSIVE does not keep it from any. */
+TEST_F(buffer, exclusive_waiters)
+{
+	struct waiter w[3] = {};
+	pthread_t thread[3];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		w[i].fd = reopen(self->fd, O_RDONLY);
+		ASSERT_GE(w[i].fd, 0);
+		ASSERT_EQ(pthread_create(&thread[i], NULL, wait_exclusively, &w[i]), 0);
+	}
+	/* Most likely they sleep by now; if not, the test passes all the same. */
+	usleep(50000);
+	ASSERT_EQ(signal_buffer(self->fd), 1);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(pthread_join(thread[i], NULL), 0);
+		EXPECT_EQ(w[i].err, 0);
+		EXPECT_EQ(w[i].calls, 1);
+		close(w[i].fd);
+	}
 }
 
 static void do_nothing(int nr) { }

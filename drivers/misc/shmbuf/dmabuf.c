@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A buffer as a DMA-BUF, for drivers that import one.
+ *
+ * Processes reach the memory as before: the file of the DMA-BUF has the f_mapping of
+ * the buffer, so its mmap() is checked, counted and revoked like any other. An
+ * importer may write to the memory at any time, so an export counts as a writer, as a
+ * write() does, and keeps write seals away.
+ *
+ * Memory of a device is freed by revocation, which first makes the importers give
+ * up their mappings and waits for that. So only importers that can do this may attach.
+ * Other memory stays until the DMA-BUF is released.
+ */
+
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/rwsem.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "shmbuf.h"
+
+/**
+ * struct shmbuf_dmabuf - a DMA-BUF of a buffer
+ * @buf: the buffer, to which the export holds a reference
+ * @dmabuf: the DMA-BUF, which the export does not hold
+ * @mappings: of importers, protected by the reservation lock of @dmabuf
+ * @unmapped: woken when @mappings becomes empty
+ */
+struct shmbuf_dmabuf {
+	struct shmbuf *buf;
+	struct dma_buf *dmabuf;
+	struct list_head mappings;
+	wait_queue_head_t unmapped;
+};
+
+/* A mapping for the device of an importer. */
+struct shmbuf_dma_mapping {
+	struct list_head list;
+	struct sg_table sgt;
+	struct device *dev;
+	enum dma_data_direction dir;
+};
+
+static int shmbuf_dmabuf_attach(struct dma_buf *dmabuf,
+				struct dma_buf_attachment *attach)
+{
+	struct shmbuf_dmabuf *export = dmabuf->priv;
+
+	if (shmbuf_revoked(export->buf))
+		return -ENODEV;
+	if (export->buf->ops->of_device && !dma_buf_attach_revocable(attach))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/*
+ * The page at an offset, and how many bytes are contiguous from there on. The kernel
+ * mapping holds the folios, so this works even for one that the page cache lost.
+ */
+static struct page *find_extent(struct shmbuf *buf, size_t offset, size_t *len)
+{
+	void *addr = buf->map.vaddr + offset;
+	struct folio *folio;
+	struct page *page;
+
+	*len = buf->size - offset;
+	if (!is_vmalloc_addr(addr))
+		return virt_to_page(addr);
+	page = vmalloc_to_page(addr);
+	folio = page_folio(page);
+	*len = folio_size(folio) - folio_page_idx(folio, page) * PAGE_SIZE;
+	return page;
+}
+
+static int fill_table(struct shmbuf *buf, struct sg_table *sgt, size_t max)
+{
+	struct scatterlist *sg;
+	unsigned int nents = 0;
+	size_t offset, len;
+	struct page *page;
+	int err;
+
+	for (offset = 0; offset < buf->size; offset += min(len, max), nents++)
+		find_extent(buf, offset, &len);
+	err = sg_alloc_table(sgt, nents, GFP_KERNEL);
+	if (err)
+		return err;
+	sg = sgt->sgl;
+	for (offset = 0; offset < buf->size; offset += min(len, max)) {
+		page = find_extent(buf, offset, &len);
+		sg_set_page(sg, page, min(len, max), 0);
+		sg = sg_next(sg);
+	}
+	return 0;
+}
+
+static struct sg_table *shmbuf_dmabuf_map(struct dma_buf_attachment *attach,
+					  enum dma_data_direction dir)
+{
+	struct shmbuf_dmabuf *export = attach->dmabuf->priv;
+	struct shmbuf_dma_mapping *m;
+	size_t max;
+	int err;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (shmbuf_revoked(export->buf))
+		return ERR_PTR(-ENODEV);
+	m = kzalloc_obj(*m);
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	m->dev = attach->dev;
+	m->dir = dir;
+	max = min(dma_get_max_seg_size(m->dev), dma_max_mapping_size(m->dev));
+	err = fill_table(export->buf, &m->sgt, max & PAGE_MASK);
+	if (err)
+		goto free_mapping;
+	err = dma_map_sgtable(m->dev, &m->sgt, dir, 0);
+	if (err)
+		goto free_table;
+	list_add(&m->list, &export->mappings);
+	return &m->sgt;
+
+free_table:
+	sg_free_table(&m->sgt);
+free_mapping:
+	kfree(m);
+	return ERR_PTR(err);
+}
+
+static void shmbuf_dmabuf_unmap(struct dma_buf_attachment *attach,
+				struct sg_table *sgt,
+				enum dma_data_direction dir)
+{
+	struct shmbuf_dmabuf *export = attach->dmabuf->priv;
+	struct shmbuf_dma_mapping *m;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	m = container_of(sgt, struct shmbuf_dma_mapping, sgt);
+	dma_unmap_sgtable(m->dev, sgt, dir, 0);
+	sg_free_table(sgt);
+	list_del(&m->list);
+	kfree(m);
+	wake_up(&export->unmapped);
+}
+
+static int shmbuf_dmabuf_begin(struct dma_buf *dmabuf,
+			       enum dma_data_direction dir)
+{
+	struct shmbuf_dmabuf *export = dmabuf->priv;
+	struct shmbuf_dma_mapping *m;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	list_for_each_entry(m, &export->mappings, list)
+		dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
+	dma_resv_unlock(dmabuf->resv);
+	return shmbuf_sync(export->buf, 0, export->buf->size, dir, false);
+}
+
+static int shmbuf_dmabuf_end(struct dma_buf *dmabuf,
+			     enum dma_data_direction dir)
+{
+	struct shmbuf_dmabuf *export = dmabuf->priv;
+	struct shmbuf_dma_mapping *m;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	list_for_each_entry(m, &export->mappings, list)
+		dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
+	dma_resv_unlock(dmabuf->resv);
+	return shmbuf_sync(export->buf, 0, export->buf->size, dir, true);
+}
+
+static int shmbuf_dmabuf_mmap(struct dma_buf *dmabuf,
+			      struct vm_area_struct *vma)
+{
+	struct shmbuf_dmabuf *export = dmabuf->priv;
+	struct vm_area_desc desc;
+	int err;
+
+	compat_set_desc_from_vma(&desc, dmabuf->file, vma);
+	err = shmbuf_prepare_mapping(export->buf, &desc);
+	if (err)
+		return err;
+	return __compat_vma_mmap(&desc, vma);
+}
+
+/* EXPORT made the kernel mapping: dma_buf_vmap() warns if an exporter fails. */
+static int shmbuf_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct shmbuf_dmabuf *export = dmabuf->priv;
+
+	*map = export->buf->map;
+	return 0;
+}
+
+static void shmbuf_dmabuf_release(struct dma_buf *dmabuf)
+{
+	struct shmbuf_dmabuf *export = dmabuf->priv;
+	struct shmbuf *buf = export->buf;
+
+	scoped_guard(rwsem_write, &buf->inode.i_rwsem) {
+		if (buf->dmabuf == export)
+			buf->dmabuf = NULL;
+	}
+	shmbuf_end_write(buf);
+	shmbuf_put(buf);
+	kfree(export);
+}
+
+static const struct dma_buf_ops shmbuf_dmabuf_ops = {
+	.attach			= shmbuf_dmabuf_attach,
+	.map_dma_buf		= shmbuf_dmabuf_map,
+	.unmap_dma_buf		= shmbuf_dmabuf_unmap,
+	.release		= shmbuf_dmabuf_release,
+	.begin_cpu_access	= shmbuf_dmabuf_begin,
+	.end_cpu_access		= shmbuf_dmabuf_end,
+	.mmap			= shmbuf_dmabuf_mmap,
+	.vmap			= shmbuf_dmabuf_vmap,
+};
+
+/* No ->vmap(): an importer could not be made to give up the address. */
+static const struct dma_buf_ops shmbuf_dmabuf_device_ops = {
+	.attach			= shmbuf_dmabuf_attach,
+	.map_dma_buf		= shmbuf_dmabuf_map,
+	.unmap_dma_buf		= shmbuf_dmabuf_unmap,
+	.release		= shmbuf_dmabuf_release,
+	.begin_cpu_access	= shmbuf_dmabuf_begin,
+	.end_cpu_access		= shmbuf_dmabuf_end,
+	.mmap			= shmbuf_dmabuf_mmap,
+};
+
+/*
+ * Take a reference to the DMA-BUF of a buffer, if it is not being released. Its file
+ * can be freed before ->release() runs, and be in use again for another purpose.
+ */
+static struct dma_buf *get_export(struct shmbuf *buf)
+{
+	struct dma_buf *dmabuf;
+	struct file *file;
+
+	lockdep_assert_held_write(&buf->inode.i_rwsem);
+	if (!buf->dmabuf)
+		return NULL;
+	dmabuf = buf->dmabuf->dmabuf;
+	file = get_file_active(&dmabuf->file);
+	if (!file)
+		return NULL;
+	if (file->private_data == dmabuf)
+		return dmabuf;
+	fput(file);
+	return NULL;
+}
+
+static struct dma_buf *new_export(struct shmbuf *buf)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct shmbuf_dmabuf *export;
+	struct dma_buf *dmabuf;
+
+	export = kzalloc_obj(*export);
+	if (!export)
+		return ERR_PTR(-ENOMEM);
+	export->buf = buf;
+	INIT_LIST_HEAD(&export->mappings);
+	init_waitqueue_head(&export->unmapped);
+	info.ops = buf->ops->of_device ? &shmbuf_dmabuf_device_ops :
+					 &shmbuf_dmabuf_ops;
+	info.size = buf->size;
+	info.flags = O_RDWR | O_CLOEXEC;
+	info.priv = export;
+	dmabuf = dma_buf_export(&info);
+	if (IS_ERR(dmabuf)) {
+		kfree(export);
+		return dmabuf;
+	}
+	dmabuf->file->f_mapping = shmbuf_get(buf)->inode.i_mapping;
+	export->dmabuf = dmabuf;
+	buf->dmabuf = export;
+	return dmabuf;
+}
+
+/**
+ * shmbuf_export() - export a buffer as a DMA-BUF
+ * @buf: the buffer
+ *
+ * A buffer has one DMA-BUF at a time. It holds the buffer, and as long as it exists
+ * no write seal can be added. shmbuf_revoke() tells importers to give up their
+ * mappings. For memory of a device it waits until they have done so, for other memory
+ * an importer may go on.
+ *
+ * Context: Process context, may sleep.
+ * Return: the DMA-BUF, to be given back with dma_buf_put(), or an ERR_PTR():
+ *	-EOPNOTSUPP for a backing that cannot be exported, or without
+ *	CONFIG_DMA_SHARED_BUFFER; -EPERM if the buffer is sealed against writing,
+ *	-EAGAIN if it is about to be; -ENODEV if it is revoked; -ENOMEM.
+ */
+struct dma_buf *shmbuf_export(struct shmbuf *buf)
+{
+	struct dma_buf *dmabuf;
+	int err;
+
+	guard(rwsem_write)(&buf->inode.i_rwsem);
+	if (shmbuf_revoked(buf))
+		return ERR_PTR(-ENODEV);
+	if (!buf->ops->exportable)
+		return ERR_PTR(-EOPNOTSUPP);
+	dmabuf = get_export(buf);
+	if (dmabuf)
+		return dmabuf;
+	err = shmbuf_vmap_locked(buf);
+	if (err)
+		return ERR_PTR(err);
+	err = shmbuf_begin_write(buf);
+	if (err)
+		return ERR_PTR(err);
+	dmabuf = new_export(buf);
+	if (IS_ERR(dmabuf))
+		shmbuf_end_write(buf);
+	return dmabuf;
+}
+EXPORT_SYMBOL_GPL(shmbuf_export);
+
+/* The same for a file descriptor. */
+struct file *shmbuf_export_file(struct shmbuf *buf)
+{
+	struct dma_buf *dmabuf = shmbuf_export(buf);
+
+	return IS_ERR(dmabuf) ? ERR_CAST(dmabuf) : dmabuf->file;
+}
+
+/* After the buffer is revoked, so that nothing is mapped anew. */
+void shmbuf_revoke_export(struct shmbuf *buf)
+{
+	struct dma_buf *dmabuf = get_export(buf);
+	struct shmbuf_dmabuf *export;
+
+	if (!dmabuf)
+		return;
+	export = dmabuf->priv;
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_invalidate_mappings(dmabuf);
+	if (buf->ops->of_device)
+		dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP,
+				      false, MAX_SCHEDULE_TIMEOUT);
+	dma_resv_unlock(dmabuf->resv);
+	if (buf->ops->of_device)
+		wait_event(export->unmapped,
+			   list_empty_careful(&export->mappings));
+	dma_buf_put(dmabuf);
+}
+
+MODULE_IMPORT_NS("DMA_BUF");
