@@ -73,7 +73,8 @@ expect("without it the first is sealed",
        fcntl.ioctl(other, SHMBUF_IOC_SEAL, bytes([1, 0, 0, 0]) + bytes(4))[0] == 1)
 expect("and no longer mapped writable", fails_with(errno.EPERM, mmap.mmap, node, SIZE))
 mmap.mmap(node, SIZE, offset=FRAMES_STRIDE).close()
-expect("no mapping reaches past the end", fails_with(errno.EINVAL, mmap.mmap, fd, SIZE, offset=4096))
+expect("no mapping reaches past the end",
+       fails_with(errno.EINVAL, mmap.mmap, node, SIZE, mmap.MAP_SHARED, mmap.PROT_READ, offset=4096))
 expect("nor to a third buffer", fails_with(errno.EINVAL, mmap.mmap, node, 4096, offset=2 * FRAMES_STRIDE))
 expect("the driver stays while its node is open", not unload())
 os.close(node)

@@ -57,7 +57,7 @@ git -C "$copy" init -q
 git -C "$copy" add -A -f
 
 touched=$(sed -n 's|^diff --git a/\(.*\) b/.*|\1|p' "$top"/patches/*.patch | sort -u)
-for file in Makefile .gitignore $touched; do
+for file in Makefile .gitignore .gitattributes $touched; do
 	git -C "$linux" cat-file -e "base:$file" 2>/dev/null || continue
 	mkdir -p "$KSRC/$(dirname "$file")"
 	git -C "$linux" show "base:$file" >"$KSRC/$file"
@@ -111,21 +111,21 @@ restore
 sum() { sha1sum <"$1"; }
 first=$(sum patches/0001-*)
 third=$(sum patches/0003-*)
-sed -i 's|A VMA was split, or copied|A VMA was cut, or copied|' $victim
+sed -i 's|a VMA was split, or copied|a VMA was cut, or copied|' $victim
 succeeds "fold an edit" make -s fold
-succeeds "it is in the patch that owns the line" grep -q '^+/\* A VMA was cut' patches/0002-*
+succeeds "it is in the patch that owns the line" grep -q '^+.*a VMA was cut' patches/0002-*
 succeeds "the patches before it are the same" test "$first" = "$(sum patches/0001-*)"
 succeeds "the patches after it are the same" test "$third" = "$(sum patches/0003-*)"
 succeeds "check-sync after a fold" make -s check-sync
 succeeds "the tree follows" make -s tree
-succeeds "the tree has the edit" grep -q 'A VMA was cut' "$tree/$victim"
+succeeds "the tree has the edit" grep -q 'a VMA was cut' "$tree/$victim"
 succeeds "fold with nothing to do" make -s fold
 restore
 succeeds "the tree follows back" make -s tree
 
 # --- work in the tree -----------------------------------------------------------
 
-sed -i 's|A VMA was split|A VMA was torn|' "$tree/$victim"
+sed -i 's|a VMA was split|a VMA was torn|' "$tree/$victim"
 refuses "export: uncommitted changes" 'uncommitted changes' make -s export
 git -C "$tree" commit -q -a --fixup "$(git -C "$tree" log --format=%h -n 1 -- $victim)"
 refuses "export: fixups left" 'fixups left' make -s export
@@ -137,7 +137,7 @@ restore
 succeeds "tree: work is left alone" make -s tree
 succeeds "autosquash" env GIT_SEQUENCE_EDITOR=: git -C "$tree" rebase -q -i --autosquash base
 succeeds "export what was squashed" make -s export
-succeeds "it is in a patch" grep -q '^+/\* A VMA was torn' patches/*.patch
+succeeds "it is in a patch" grep -q '^+.*a VMA was torn' patches/*.patch
 succeeds "check-sync after the export" make -s check-sync
 restore
 succeeds "the tree follows back again" make -s tree

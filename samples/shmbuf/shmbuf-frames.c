@@ -26,7 +26,7 @@ static struct faux_device *grabber;
 static struct shmbuf *bufs[2];
 static DEFINE_MUTEX(capture_mutex);	/* one frame at a time */
 
-/* Real hardware would do this by DMA, at shmbuf_dma_addr(). */
+/* Real hardware would do this by DMA. */
 static void grab(struct shmbuf *buf, u8 frame)
 {
 	memset(shmbuf_vmap(buf), frame, shmbuf_size(buf));
@@ -106,6 +106,7 @@ static int create_buffers(void)
 		.name = "frames",
 	};
 	struct shmbuf *buf;
+	dma_addr_t addr;
 	int n;
 
 	for (n = 0; n < ARRAY_SIZE(bufs); n++) {
@@ -113,6 +114,9 @@ static int create_buffers(void)
 		if (IS_ERR(buf))
 			return PTR_ERR(buf);
 		bufs[n] = buf;
+		/* For a register of real hardware. */
+		addr = shmbuf_dma_addr(buf);
+		dev_dbg(&grabber->dev, "frames go to %pad\n", &addr);
 	}
 	return 0;
 }

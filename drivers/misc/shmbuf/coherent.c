@@ -60,10 +60,7 @@ static void shmbuf_coherent_prepare(struct shmbuf *buf,
 			   VMA_DONTDUMP_BIT);
 }
 
-/*
- * Not in ->mmap_prepare(), which has no VMA. In ->mapped() the VMA is write-locked
- * and revocation finds it in the tree of the file's mappings.
- */
+/* ->mmap_prepare() has no VMA, and revocation would not find the mapping. */
 static int shmbuf_coherent_mapped(struct shmbuf *buf,
 				  struct vm_area_struct *vma, vm_flags_t flags)
 {

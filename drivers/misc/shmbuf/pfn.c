@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mappings by page frame number, of the backings that are one physical range.
- *
- * A fault holds the invalidate lock of the mapping and checks whether the buffer
- * is revoked: revocation takes that lock exclusively before it zaps the mappings.
  */
 
 #include <linux/errno.h>
-#include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>

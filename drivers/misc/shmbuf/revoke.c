@@ -2,14 +2,10 @@
 /*
  * Revocation: what is behind a buffer goes away while processes have it mapped.
  *
- * A fault, and each access to the memory of a device, checks i_size under one lock,
- * see struct shmbuf. i_size becomes 0 here before all mappings are zapped, and each
- * of the locks is taken in between. So a later check fails, and the zap finds every
- * page table entry of an earlier one. A read() or write() of other memory that is
- * under way may still copy one block.
- *
- * The memory of a device is freed here. Other memory is freed with the buffer,
- * after its last user.
+ * i_size becomes 0, and each lock under which it is checked is taken, before all
+ * mappings are zapped, see struct shmbuf. The memory of a device is freed here. Other
+ * memory is freed with the buffer, and a read() or write() of it that is under way may
+ * still copy one block.
  */
 
 #include <kunit/visibility.h>

@@ -205,11 +205,7 @@ static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 	return !pmd_none(pmd) && !pmd_trans_huge(pmd);
 }
 
-/*
- * A huge fault installs the following PMDs too, up to the next address that is a
- * multiple of this: the memory exists, and a fault costs much more than a PMD. All of
- * them are in one page table page.
- */
+/* A huge fault also installs the following PMDs, up to a multiple of this address. */
 #define SHMBUF_FAULT_AROUND	SZ_16M
 
 /* mmap.c */

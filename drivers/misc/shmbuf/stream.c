@@ -10,7 +10,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/errno.h>
 #include <linux/export.h>
-#include <linux/lockdep.h>
 
 #include "shmbuf.h"
 

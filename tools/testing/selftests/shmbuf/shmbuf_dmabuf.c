@@ -283,9 +283,11 @@ FIXTURE_SETUP(vivid)
 		.memory = V4L2_MEMORY_DMABUF,
 	};
 	struct v4l2_format format = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
+	int i, dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
 	struct shmbuf_create c;
-	int i, dev;
 
+	if (dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
 	self->video = open_vivid();
 	if (self->video < 0)
 		SKIP(return, "no vivid");
@@ -295,8 +297,6 @@ FIXTURE_SETUP(vivid)
 	ASSERT_EQ(ioctl(self->video, VIDIOC_S_FMT, &format), 0);
 	self->size = format.fmt.pix.sizeimage;
 	ASSERT_EQ(ioctl(self->video, VIDIOC_REQBUFS, &req), 0);
-	dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
-	ASSERT_GE(dev, 0);
 	for (i = 0; i < QUEUE; i++) {
 		c = (struct shmbuf_create) {
 			.size = self->size,
