@@ -62,6 +62,8 @@ for file in Makefile .gitignore .gitattributes $touched; do
 	mkdir -p "$KSRC/$(dirname "$file")"
 	git -C "$linux" show "base:$file" >"$KSRC/$file"
 done
+# With .gitattributes, hunks have the same function names as in the real tree.
+sed -i '/^\.\*$/d' "$KSRC/.gitignore"
 state_of() { (cd "$1" && find . -type f -printf '%p %T@ %s\n' | sort | sha1sum); }
 ksrc_before=$(state_of "$KSRC")
 cd "$copy"
