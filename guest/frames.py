@@ -77,6 +77,12 @@ expect("no mapping reaches past the end",
        fails_with(errno.EINVAL, mmap.mmap, node, SIZE, mmap.MAP_SHARED, mmap.PROT_READ, offset=4096))
 expect("nor to a third buffer", fails_with(errno.EINVAL, mmap.mmap, node, 4096, offset=2 * FRAMES_STRIDE))
 expect("the driver stays while its node is open", not unload())
+# Not mmap.mmap(), which keeps a descriptor of its own open.
+libc.mmap.restype = ctypes.c_void_p
+kept = libc.mmap(None, ctypes.c_size_t(4096), mmap.PROT_READ, mmap.MAP_SHARED, node, ctypes.c_long(FRAMES_STRIDE))
+expect("and a mapping of it is made", kept not in (None, ctypes.c_void_p(-1).value) and
+       ctypes.string_at(kept, 1) == bytes([frame]))
+second.close()
 os.close(node)
-expect("and goes when it is not, although there are mappings", unload())
+expect("and goes when it is not, although there is the mapping", unload())
 expect("what was passed on is revoked", fails_with(errno.ENODEV, os.pread, fd, 1, 0))
