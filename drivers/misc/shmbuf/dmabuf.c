@@ -91,6 +91,9 @@ static int fill_table(struct shmbuf *buf, struct sg_table *sgt, size_t max)
 	struct page *page;
 	int err;
 
+	/* Segments are whole pages, and the loops below would not end. */
+	if (!max)
+		return -EINVAL;
 	for (offset = 0; offset < buf->size; offset += min(len, max), nents++)
 		find_extent(buf, offset, &len);
 	err = sg_alloc_table(sgt, nents, GFP_KERNEL);
@@ -154,30 +157,33 @@ static void shmbuf_dmabuf_unmap(struct dma_buf_attachment *attach,
 	wake_up(&export->unmapped);
 }
 
-static int shmbuf_dmabuf_begin(struct dma_buf *dmabuf,
-			       enum dma_data_direction dir)
+static int sync_mappings(struct dma_buf *dmabuf, enum dma_data_direction dir,
+			 bool end)
 {
 	struct shmbuf_dmabuf *export = dmabuf->priv;
 	struct shmbuf_dma_mapping *m;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	list_for_each_entry(m, &export->mappings, list)
-		dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
+	list_for_each_entry(m, &export->mappings, list) {
+		if (end)
+			dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
+		else
+			dma_sync_sgtable_for_cpu(m->dev, &m->sgt, m->dir);
+	}
 	dma_resv_unlock(dmabuf->resv);
-	return shmbuf_sync(export->buf, 0, export->buf->size, dir, false);
+	return shmbuf_sync(export->buf, 0, export->buf->size, dir, end);
+}
+
+static int shmbuf_dmabuf_begin(struct dma_buf *dmabuf,
+			       enum dma_data_direction dir)
+{
+	return sync_mappings(dmabuf, dir, false);
 }
 
 static int shmbuf_dmabuf_end(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir)
 {
-	struct shmbuf_dmabuf *export = dmabuf->priv;
-	struct shmbuf_dma_mapping *m;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	list_for_each_entry(m, &export->mappings, list)
-		dma_sync_sgtable_for_device(m->dev, &m->sgt, m->dir);
-	dma_resv_unlock(dmabuf->resv);
-	return shmbuf_sync(export->buf, 0, export->buf->size, dir, true);
+	return sync_mappings(dmabuf, dir, true);
 }
 
 static int shmbuf_dmabuf_mmap(struct dma_buf *dmabuf,

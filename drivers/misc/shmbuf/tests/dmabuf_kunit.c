@@ -225,6 +225,11 @@ static void test_segments(struct kunit *test)
 	t->importer->dma_parms = &params;
 	t->attach = attach(t, true);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->attach));
+	/* Not even a page: refused, and no endless loop. */
+	params.max_segment_size = PAGE_SIZE - 1;
+	t->sgt = dma_buf_map_attachment_unlocked(t->attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(t->sgt), -EINVAL);
+	params.max_segment_size = PAGE_SIZE;
 	t->sgt = dma_buf_map_attachment_unlocked(t->attach, DMA_TO_DEVICE);
 	t->importer->dma_parms = NULL;
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->sgt));
