@@ -9,7 +9,7 @@
  * and so wants QEMU's -icount shift=0; else nanoseconds. Values of GROUP "pages"
  * are for the whole size; each value is the median of several.
  *
- * usage: bench [-i] GROUP...	with GROUP pages, ops, wake, copy, scale, cpus, locks
+ * usage: bench [-i] GROUP...	with GROUP pages, dmabuf, ops, wake, copy, scale, cpus, locks
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,12 +30,15 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
 #include <linux/shmbuf.h>
+
+#include "edu.h"
 
 #define PAGE	4096UL
 #define KIB	1024UL
@@ -392,6 +395,116 @@ static void bench_pages(void)
 			close_kind(k);
 		}
 	}
+}
+
+/* --- a DMA-BUF: making one, importing it, mapping it ---------------------------- */
+
+/* Everything up to the end of ATTACH is what a device needs to begin. */
+enum { DB_CREATE, DB_EXPORT, DB_ATTACH, DB_DETACH, DB_MMAP, DB_TOUCH, DB_MUNMAP, DB_CLOSE, DB_METRICS };
+
+static const char *const dmabuf_metrics[] = {
+	"create", "export", "attach+map", "detach", "mmap", "touch", "munmap", "close",
+};
+
+static int export_shmbuf(int fd, size_t size)
+{
+	struct shmbuf_export arg = { 0 };
+
+	return ioctl(fd, SHMBUF_IOC_EXPORT, &arg) ? -1 : arg.fd;
+}
+
+static int export_memfd(int fd, size_t size)
+{
+	struct udmabuf_create c = {
+		.memfd = fd,
+		.flags = UDMABUF_FLAGS_CLOEXEC,
+		.size = size,
+	};
+
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) ? -1 : ioctl(udmabuf_node, UDMABUF_CREATE, &c);
+}
+
+static int create_sealable(size_t size) { return create_memfd_with(size, MFD_ALLOW_SEALING); }
+static int export_heap(int fd, size_t size) { return dup(fd); }
+
+static const struct {
+	struct kind kind;
+	int (*export)(int fd, size_t size);
+} exporters[] = {
+	{ { "pages", create_pages, "/dev/shmbuf", &shmbuf_node }, export_shmbuf },
+	{ { "contig", create_contig, "/dev/shmbuf", &shmbuf_node }, export_shmbuf },
+	{ { "stream", create_stream, "/dev/shmbuf", &shmbuf_node }, export_shmbuf },
+	{ { "udmabuf", create_sealable, "/dev/udmabuf", &udmabuf_node }, export_memfd },
+	{ { "heap-system", create_heap, "/dev/dma_heap/system", &heap_node }, export_heap },
+	{ { "heap-cma", create_heap, "/dev/dma_heap/default_cma_region", &heap_node }, export_heap },
+};
+
+static int open_importer(void)
+{
+	int fd = open("/edu.ko", O_RDONLY);
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+		die("/edu.ko");
+	close(fd);
+	fd = open("/dev/edu", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		die("/dev/edu");
+	return fd;
+}
+
+static void measure_dmabuf(int which, int importer, size_t size, double values[DB_METRICS][RUNS], int run)
+{
+	struct edu_attach attach = { 0 };
+	uint64_t t[DB_METRICS + 1];
+	char *p;
+	int fd;
+
+	t[DB_CREATE] = now();
+	fd = exporters[which].kind.create(size);
+	if (fd < 0)
+		die(exporters[which].kind.name);
+	t[DB_EXPORT] = now();
+	attach.fd = exporters[which].export(fd, size);
+	if (attach.fd < 0)
+		die("export");
+	t[DB_ATTACH] = now();
+	if (ioctl(importer, EDU_ATTACH, &attach))
+		die("EDU_ATTACH");
+	t[DB_DETACH] = now();
+	ioctl(importer, EDU_DETACH);
+	t[DB_MMAP] = now();
+	p = map(&exporters[which].kind, attach.fd, size);
+	t[DB_TOUCH] = now();
+	touch(p, size);
+	t[DB_MUNMAP] = now();
+	munmap(p, size);
+	t[DB_CLOSE] = now();
+	close(attach.fd);
+	close(fd);
+	t[DB_METRICS] = now();
+	for (int m = 0; m < DB_METRICS; m++)
+		values[m][run] = t[m + 1] - t[m];
+}
+
+static void bench_dmabuf(void)
+{
+	static const size_t sizes[] = { MIB, 64 * MIB };
+	double values[DB_METRICS][RUNS];
+	int importer = open_importer();
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+		for (size_t i = 0; i < sizeof(exporters) / sizeof(*exporters); i++) {
+			if (!open_kind(&exporters[i].kind, sizes[s]))
+				die(exporters[i].kind.path);
+			for (int run = 0; run < 5; run++)
+				measure_dmabuf(i, importer, sizes[s], values, run);
+			for (int m = 0; m < DB_METRICS; m++)
+				report("dmabuf", exporters[i].kind.name, sizes[s], dmabuf_metrics[m],
+				       median(values[m], 5));
+			close_kind(&exporters[i].kind);
+		}
+	}
+	close(importer);
 }
 
 /* --- one operation at a time --------------------------------------------------- */
@@ -991,7 +1104,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} groups[] = {
-		{ "pages", bench_pages }, { "ops", bench_ops }, { "wake", bench_wake },
+		{ "pages", bench_pages }, { "dmabuf", bench_dmabuf }, { "ops", bench_ops }, { "wake", bench_wake },
 		{ "copy", bench_copy }, { "scale", bench_scale }, { "cpus", bench_cpus },
 		{ "locks", bench_locks },
 	};

@@ -120,6 +120,7 @@ def text(r):
                      [[k, *(r.value("x86_64", "pages", k, s, "one") for s in sizes)] for k in kinds])
     yield from table("x86_64, instructions of fork(), the child's exit and wait(), with all of it mapped", ["", *map(human, sizes)],
                      [[k, *(r.value("x86_64", "pages", k, s, "fork") for s in sizes)] for k in kinds])
+    yield from simple_table(r, "x86_64, instructions to make a DMA-BUF, import it, and map it; a heap makes one in create", "x86_64", "dmabuf", "size")
     yield from simple_table(r, "x86_64, instructions per operation, one page", "x86_64", "ops")
     for run, unit in (("x86_64", "instructions"), ("uml", "ns")):
         yield from simple_table(r, f"{run}, {unit} from a signal to who waits for it (-read: without poll())", run, "wake")
@@ -149,6 +150,11 @@ def ratio(a, b):
     return None if a is None or b is None or not b else a / b
 
 
+def dmabuf(r, name, *metrics, size=BIG):
+    values = [r.value("x86_64", "dmabuf", name, size, m) for m in metrics]
+    return None if None in values else sum(values)
+
+
 def bars(r):
     """Sentence, figure, limit: the figure must not be above the limit."""
     walk, v = r.walk, r.value
@@ -176,6 +182,11 @@ def bars(r):
               "info", "seal", "sync", "signal", "ack"):
         yield (f"{m} with 10,000 buffers alive against 1",
                ratio(v("x86_64", "scale", "pages", 10000, m), v("x86_64", "scale", "pages", 1, m)), 1.1)
+    all_of_it = ("create", "export", "attach+map")
+    yield ("EXPORT, attach and map of 64 MiB against heap-system",
+           ratio(dmabuf(r, "pages", *all_of_it), dmabuf(r, "heap-system", *all_of_it)), 1)
+    yield ("EXPORT, attach and map of 64 MiB against udmabuf",
+           ratio(dmabuf(r, "pages", *all_of_it[1:]), dmabuf(r, "udmabuf", *all_of_it[1:])), 0.1)
     # The name of a lock's class is what initialised it. What the whole VFS shares is in the table.
     ours = [m for m in r.metrics("locks", "locks") if re.search(r"buf->|invalidate_lock|names_mutex", m)]
     yield "shmbuf's locks that two CPUs with a buffer each waited for", sum(v("locks", "locks", "own", 0, m) or 0 for m in ours), 0

@@ -59,8 +59,8 @@ for name in bench bench-uml bench-locks; do
 	check "$name-build" "$name: build the kernel" build_kernel || finish
 	check "$name-programs" "$name: build the programs" build_bench || finish
 done
-measure x86_64 bench -i pages ops wake copy scale
-measure again bench -i pages ops wake copy scale
+measure x86_64 bench -i pages dmabuf ops wake copy scale
+measure again bench -i pages dmabuf ops wake copy scale
 measure uml bench-uml copy wake cpus
 measure locks bench-locks locks
 check report "write bench/results.json, results.txt and chart.svg" write_results || finish

@@ -105,6 +105,9 @@ use_target x86_64
 check pfnmap "mm's selftest pfnmap on a region" pfnmap || true
 check exchange "two guests exchange data" count_peers exchange || true
 check doorbell "two guests ring each other's doorbell" count_peers doorbell || true
+check dma "a device imports buffers and does DMA" dma dma peers -cpu EPYC || true
+check dma-iommu "the same behind an IOMMU" dma dma-iommu "peers intel_iommu=on" -cpu EPYC -device intel-iommu || true
+check dma-bounce "the same, and SYNC copies" dma dma-bounce swiotlb=force || true
 check unplug "a guest's memory is unplugged" count_peers unplug || true
 check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "${consoles[@]}" || true
 print_table

@@ -48,6 +48,12 @@ doorbell() {
 	two_guests doorbell
 }
 
+# dma NAME WORDS OPTION...: a device that does DMA, edu, beside ivshmem.
+dma() {
+	local words=$2 devices=(-machine q35 "${devices[@]}" -device edu,dma_mask=0xffffffffffffffff "${@:3}")
+	count_tap run_program "$1" /edu
+}
+
 # The monitor reads a pipe.
 unplug() {
 	local devices guest

@@ -81,13 +81,26 @@ build_programs() {
 	case ,$configs, in *,compat,*)
 		build_selftests "$programs/kselftest32" "${options[@]}" ARCH=i386 CROSS_COMPILE=i686-linux-gnu- ;;
 	esac
+	local tests=$linux/tools/testing/selftests
 	case ,$configs, in *,ivshmem,*)
-		local tests=$linux/tools/testing/selftests
 		"${cross}gcc" -O2 -static -D_GNU_SOURCE= -isystem "$headers/usr/include" -I "$tests" \
 			-o "$programs/pfnmap" "$tests"/mm/{pfnmap,vm_util}.c
 		"${cross}gcc" -O2 -Wall -Werror -static -isystem "$headers/usr/include" -o "$programs/peer" "$top/guest/peer.c" ;;
 	esac
+	case ,$configs, in *,edu,*)
+		build_edu
+		"${cross}gcc" -O2 -Wall -Werror -Wno-unused-result -static -isystem "$headers/usr/include" \
+			-I "$tests" -I "$tests/shmbuf" -o "$programs/edu" "$top/tests/edu/test.c" ;;
+	esac
 	[ "$arch" = um ] || pack_initramfs
+}
+
+# The driver of the device that imports buffers. It is no part of the series.
+build_edu() {
+	rm -rf "$kernel/edu"
+	cp -r "$top/tests/edu" "$kernel"
+	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$kernel" M="$kernel/edu" modules
+	cp "$kernel/edu/edu.ko" "$programs"
 }
 
 pack_initramfs() {
@@ -102,8 +115,9 @@ build_bench() {
 	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$headers" headers
 	for program in guest/init bench/bench; do
 		"${cross}gcc" -O2 -Wall -Werror "${options[@]}" -isystem "$headers/usr/include" \
-			-o "$programs/${program#*/}" "$top/$program.c"
+			-I "$top/tests/edu" -o "$programs/${program#*/}" "$top/$program.c"
 	done
+	[ "$arch" = um ] || build_edu
 	[ "$arch" = um ] || pack_initramfs
 }
 
@@ -177,7 +191,7 @@ boot_uml() {
 # processor that QEMU would take has no NX bit and no page attribute table.
 boot_qemu() {
 	local hardware=(-m 2048 -smp 2)
-	case ,$configs, in *,bench,*) hardware=(-m 3072 -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm) ;; esac
+	case ,$configs, in *,bench,*) hardware=(-m 3072 -device edu -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm) ;; esac
 	case ,$configs, in *,ivshmem,*) hardware+=("${devices[@]}") ;; esac
 	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
 		-accel tcg "${hardware[@]}" $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \
@@ -203,7 +217,7 @@ guest_folder() { [ "$arch" != um ] || say "$programs"; }
 
 run_selftests() {		# word...
 	local tests=$(guest_folder)/kselftest status=0
-	set -- shmbuf.buffers=selftest:64K SHMBUF_IVSHMEM_TEST=1 "$@"
+	set -- shmbuf.buffers=selftest:64K SHMBUF_IVSHMEM_TEST=1 vivid.n_devs=2 vivid.allocators=0,1 "$@"
 	case ,$configs, in *,compat,*) tests+=:/kselftest32 ;; esac
 	boot selftests kunit.enable=0 GUEST_TESTS="$tests" "$@" || status=1
 	! grep -E '^guest: after .* -1 (buffers|KiB charged)' "$console" || { say "the guest cannot tell what is left"; status=1; }
@@ -212,10 +226,10 @@ run_selftests() {		# word...
 }
 
 # run_program NAME PROGRAM ARGUMENT...: a program of the guest. $buffers is a list of
-# buffers to publish at boot.
+# buffers to publish at boot, $words is for the kernel's command line.
 run_program() {
 	local status=0
-	boot "$1" kunit.enable=0 ${buffers:+shmbuf.buffers="$buffers"} "GUEST_RUN=\"${*:2}\"" || status=1
+	boot "$1" kunit.enable=0 ${buffers:+shmbuf.buffers="$buffers"} ${words:-} "GUEST_RUN=\"${*:2}\"" || status=1
 	cat "$console"
 	return $status
 }

@@ -14,6 +14,7 @@
 
 struct device;
 struct dma_buf;
+struct p2pdma_provider;
 struct shmbuf;
 struct vm_area_desc;
 
@@ -29,6 +30,8 @@ struct vm_area_desc;
  *	process context, never after shmbuf_revoke(), and with a lock held that
  *	page faults and shmbuf_revoke() take: it must neither access user memory
  *	nor take a lock that is held around shmbuf_revoke().
+ * @provider: for DMA of other devices to the range, from pcim_p2pdma_provider(),
+ *	or NULL. With it the buffer can be exported as a DMA-BUF.
  */
 struct shmbuf_region {
 	phys_addr_t start;
@@ -38,6 +41,7 @@ struct shmbuf_region {
 	struct device *dev;
 	const char *name;
 	void (*signal)(struct device *dev);
+	struct p2pdma_provider *provider;
 };
 
 struct shmbuf *shmbuf_create(const struct shmbuf_create *args,

@@ -12,7 +12,9 @@
  * Other memory stays until the DMA-BUF is released.
  */
 
+#include <linux/atomic.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-buf-mapping.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
@@ -23,10 +25,13 @@
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/pfn.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/types.h>
 #include <linux/vmalloc.h>
+#include <linux/wait_bit.h>
 
 #include "shmbuf.h"
 
@@ -34,14 +39,15 @@
  * struct shmbuf_dmabuf - a DMA-BUF of a buffer
  * @buf: the buffer, to which the export holds a reference
  * @dmabuf: the DMA-BUF, which the export does not hold
- * @mappings: of importers, protected by the reservation lock of @dmabuf
- * @unmapped: woken when @mappings becomes empty
+ * @mapped: number of mappings of importers
+ * @mappings: those of them that have pages, protected by the reservation lock of
+ *	@dmabuf
  */
 struct shmbuf_dmabuf {
 	struct shmbuf *buf;
 	struct dma_buf *dmabuf;
+	atomic_t mapped;
 	struct list_head mappings;
-	wait_queue_head_t unmapped;
 };
 
 /* A mapping for the device of an importer. */
@@ -60,6 +66,8 @@ static int shmbuf_dmabuf_attach(struct dma_buf *dmabuf,
 	if (shmbuf_revoked(export->buf))
 		return -ENODEV;
 	if (export->buf->ops->of_device && !dma_buf_attach_revocable(attach))
+		return -EOPNOTSUPP;
+	if (export->buf->provider && !attach->peer2peer)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -132,6 +140,7 @@ static struct sg_table *shmbuf_dmabuf_map(struct dma_buf_attachment *attach,
 	if (err)
 		goto free_table;
 	list_add(&m->list, &export->mappings);
+	atomic_inc(&export->mapped);
 	return &m->sgt;
 
 free_table:
@@ -154,7 +163,39 @@ static void shmbuf_dmabuf_unmap(struct dma_buf_attachment *attach,
 	sg_free_table(sgt);
 	list_del(&m->list);
 	kfree(m);
-	wake_up(&export->unmapped);
+	atomic_dec_and_wake_up(&export->mapped);
+}
+
+/* A region has no pages. Its provider knows how a device reaches it. */
+static struct sg_table *shmbuf_dmabuf_map_region(struct dma_buf_attachment *attach,
+						 enum dma_data_direction dir)
+{
+	struct shmbuf_dmabuf *export = attach->dmabuf->priv;
+	struct shmbuf *buf = export->buf;
+	struct phys_vec range = {
+		.paddr = PFN_PHYS(buf->pfn),
+		.len = buf->size,
+	};
+	struct sg_table *sgt;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (shmbuf_revoked(buf))
+		return ERR_PTR(-ENODEV);
+	sgt = dma_buf_phys_vec_to_sgt(attach, buf->provider, &range, 1,
+				      buf->size, dir);
+	if (!IS_ERR(sgt))
+		atomic_inc(&export->mapped);
+	return sgt;
+}
+
+static void shmbuf_dmabuf_unmap_region(struct dma_buf_attachment *attach,
+				       struct sg_table *sgt,
+				       enum dma_data_direction dir)
+{
+	struct shmbuf_dmabuf *export = attach->dmabuf->priv;
+
+	dma_buf_free_sgt(attach, sgt, dir);
+	atomic_dec_and_wake_up(&export->mapped);
 }
 
 static int sync_mappings(struct dma_buf *dmabuf, enum dma_data_direction dir,
@@ -245,6 +286,25 @@ static const struct dma_buf_ops shmbuf_dmabuf_device_ops = {
 	.mmap			= shmbuf_dmabuf_mmap,
 };
 
+static const struct dma_buf_ops shmbuf_dmabuf_region_ops = {
+	.attach			= shmbuf_dmabuf_attach,
+	.map_dma_buf		= shmbuf_dmabuf_map_region,
+	.unmap_dma_buf		= shmbuf_dmabuf_unmap_region,
+	.release		= shmbuf_dmabuf_release,
+	.begin_cpu_access	= shmbuf_dmabuf_begin,
+	.end_cpu_access		= shmbuf_dmabuf_end,
+	.mmap			= shmbuf_dmabuf_mmap,
+};
+
+static const struct dma_buf_ops *choose_ops(const struct shmbuf *buf)
+{
+	if (buf->provider)
+		return &shmbuf_dmabuf_region_ops;
+	if (buf->ops->of_device)
+		return &shmbuf_dmabuf_device_ops;
+	return &shmbuf_dmabuf_ops;
+}
+
 /*
  * Take a reference to the DMA-BUF of a buffer, if it is not being released. Its file
  * can be freed before ->release() runs, and be in use again for another purpose.
@@ -278,9 +338,7 @@ static struct dma_buf *new_export(struct shmbuf *buf)
 		return ERR_PTR(-ENOMEM);
 	export->buf = buf;
 	INIT_LIST_HEAD(&export->mappings);
-	init_waitqueue_head(&export->unmapped);
-	info.ops = buf->ops->of_device ? &shmbuf_dmabuf_device_ops :
-					 &shmbuf_dmabuf_ops;
+	info.ops = choose_ops(buf);
 	info.size = buf->size;
 	info.flags = O_RDWR | O_CLOEXEC;
 	info.priv = export;
@@ -306,8 +364,8 @@ static struct dma_buf *new_export(struct shmbuf *buf)
  *
  * Context: Process context, may sleep.
  * Return: the DMA-BUF, to be given back with dma_buf_put(), or an ERR_PTR():
- *	-EOPNOTSUPP for a backing that cannot be exported, or without
- *	CONFIG_DMA_SHARED_BUFFER; -EPERM if the buffer is sealed against writing,
+ *	-EOPNOTSUPP for a backing that cannot be exported, for a region without
+ *	a provider, or without CONFIG_DMA_SHARED_BUFFER; -EPERM if the buffer is sealed against writing,
  *	-EAGAIN if it is about to be; -ENODEV if it is revoked; -ENOMEM.
  */
 struct dma_buf *shmbuf_export(struct shmbuf *buf)
@@ -318,7 +376,7 @@ struct dma_buf *shmbuf_export(struct shmbuf *buf)
 	guard(rwsem_write)(&buf->inode.i_rwsem);
 	if (shmbuf_revoked(buf))
 		return ERR_PTR(-ENODEV);
-	if (!buf->ops->exportable)
+	if (!buf->ops->exportable && !buf->provider)
 		return ERR_PTR(-EOPNOTSUPP);
 	dmabuf = get_export(buf);
 	if (dmabuf)
@@ -360,8 +418,8 @@ void shmbuf_revoke_export(struct shmbuf *buf)
 				      false, MAX_SCHEDULE_TIMEOUT);
 	dma_resv_unlock(dmabuf->resv);
 	if (buf->ops->of_device)
-		wait_event(export->unmapped,
-			   list_empty_careful(&export->mappings));
+		wait_var_event(&export->mapped,
+			       !atomic_read_acquire(&export->mapped));
 	dma_buf_put(dmabuf);
 }
 

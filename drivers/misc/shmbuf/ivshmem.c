@@ -25,6 +25,7 @@
 #include <linux/limits.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/shmbuf.h>
 #include <linux/sprintf.h>
 #include <linux/sysfs.h>
@@ -142,6 +143,12 @@ static int ivshmem_wrap(struct pci_dev *pdev, struct ivshmem *iv)
 		.name = pci_name(pdev),
 		.signal = pdev->msix_cap ? ivshmem_ring : NULL,
 	};
+	int err = pcim_p2pdma_init(pdev);
+
+	if (err && err != -EOPNOTSUPP)
+		return err;
+	if (!err)
+		region.provider = pcim_p2pdma_provider(pdev, IVSHMEM_MEMORY);
 
 	iv->buf = shmbuf_wrap_region(&region);
 	if (IS_ERR(iv->buf))

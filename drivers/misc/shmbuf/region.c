@@ -126,6 +126,7 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 	buf->seals = SHMBUF_SEAL_SEAL;
 	buf->privileged = region->privileged;
 	buf->signal_device = region->signal;
+	buf->provider = region->provider;
 	shmbuf_set_pfns(buf, pfn);
 	err = shmbuf_map_region(buf);
 	if (err) {

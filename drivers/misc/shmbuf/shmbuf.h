@@ -18,6 +18,7 @@
 #include <linux/wait.h>
 
 struct device;
+struct p2pdma_provider;
 struct shmbuf_dmabuf;
 struct user_struct;
 
@@ -112,6 +113,7 @@ struct shmbuf_backing {
  * @pfn: page frame number of the first page of a physical range
  * @privileged: only for processes with CAP_SYS_RAWIO
  * @signal_device: passes a signal on to @dev, or NULL
+ * @provider: of a region, that devices reach, or NULL
  * @map: kernel mapping of the whole buffer; with @vmap, null until shmbuf_vmap()
  * @dmabuf: its DMA-BUF, or NULL; protected by i_rwsem
  * @lock: protects the following fields up to @sequence
@@ -139,6 +141,7 @@ struct shmbuf {
 	unsigned long pfn;
 	bool privileged;
 	void (*signal_device)(struct device *dev);
+	struct p2pdma_provider *provider;
 	struct iosys_map map;
 	struct shmbuf_dmabuf *dmabuf;
 

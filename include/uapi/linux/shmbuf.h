@@ -233,8 +233,9 @@ struct shmbuf_sync {
  * a writer: ``SHMBUF_SEAL_WRITE`` fails with ``EBUSY``. It can be mapped like the
  * buffer.
  *
- * Importers of %SHMBUF_BACKING_STREAM must be able to give up their mappings, and
- * revocation makes them do so. Importers of other memory may go on with it.
+ * Importers of %SHMBUF_BACKING_STREAM and %SHMBUF_BACKING_REGION must be able to give
+ * up their mappings, and revocation makes them do so. Importers of other memory may
+ * go on with it.
  *
  * Return:
  * * 0 on success, else -1 and one of these in errno:
@@ -242,8 +243,8 @@ struct shmbuf_sync {
  * * ``EPERM``: the file is not open for writing, ``SHMBUF_SEAL_WRITE`` is in
  *   force, or the capability that the buffer needs is missing
  * * ``EAGAIN``: ``SHMBUF_SEAL_WRITE`` is being added
- * * ``EOPNOTSUPP``: %SHMBUF_BACKING_COHERENT, %SHMBUF_BACKING_REGION, or a kernel
- *   without ``CONFIG_DMA_SHARED_BUFFER``
+ * * ``EOPNOTSUPP``: %SHMBUF_BACKING_COHERENT, %SHMBUF_BACKING_REGION that other
+ *   devices cannot reach, or a kernel without ``CONFIG_DMA_SHARED_BUFFER``
  * * ``ENOMEM``, ``EMFILE``, ``ENFILE``
  */
 struct shmbuf_export {

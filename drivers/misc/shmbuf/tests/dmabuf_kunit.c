@@ -5,6 +5,7 @@
  */
 
 #include <kunit/device.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/array_size.h>
 #include <linux/completion.h>
@@ -20,6 +21,9 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/pfn.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -406,6 +410,62 @@ static void test_outlives_buffer(struct kunit *test)
 	dma_buf_vunmap_unlocked(t->dmabuf, &map);
 }
 
+static int map_direct(struct shmbuf *buf)
+{
+	iosys_map_set_vaddr(&buf->map, phys_to_virt(PFN_PHYS(buf->pfn)));
+	return 0;
+}
+
+/*
+ * A region is exported if it has a provider, and only for importers that can reach
+ * memory of another device. This importer cannot be reached by the provider.
+ */
+static void test_region(struct kunit *test)
+{
+	static const struct dma_buf_attach_ops peer_ops = {
+		.allow_peer2peer	= true,
+		.invalidate_mappings	= invalidate,
+	};
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	void *memory = kunit_kzalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
+	struct dmabuf_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	struct shmbuf_region region = {
+		.size = PAGE_SIZE,
+		.name = "dmabuf_kunit",
+	};
+	struct p2pdma_provider provider = {};
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	kunit_activate_static_stub(test, shmbuf_map_region, map_direct);
+	init_completion(&t->told);
+	t->importer = register_device(test, "dmabuf_importer");
+	region.start = virt_to_phys(PTR_ALIGN(memory, PAGE_SIZE));
+	t->buf = shmbuf_wrap_region(&region);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->buf));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(shmbuf_export(t->buf)), -EOPNOTSUPP);
+	shmbuf_put(t->buf);
+
+	provider.owner = &pdev->dev;
+	region.provider = &provider;
+	t->buf = shmbuf_wrap_region(&region);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->buf));
+	t->dmabuf = shmbuf_export(t->buf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->dmabuf));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(attach(t, false)), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(attach(t, true)), -EOPNOTSUPP);
+	t->attach = dma_buf_dynamic_attach(t->dmabuf, t->importer, &peer_ops, t);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->attach));
+	t->sgt = dma_buf_map_attachment_unlocked(t->attach, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(t->sgt), -EINVAL);
+	shmbuf_revoke(t->buf);
+	KUNIT_EXPECT_TRUE(test, completion_done(&t->told));
+	t->sgt = dma_buf_map_attachment_unlocked(t->attach, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(t->sgt), -ENODEV);
+	clean_up(t);
+}
+
 static int shmbuf_dmabuf_init(struct kunit *test)
 {
 	return kunit_attach_mm();
@@ -424,6 +484,7 @@ static struct kunit_case shmbuf_dmabuf_cases[] = {
 	KUNIT_CASE(test_coherent),
 	KUNIT_CASE_PARAM(test_cpu_access, backing_gen_params),
 	KUNIT_CASE(test_outlives_buffer),
+	KUNIT_CASE(test_region),
 	{}
 };
 

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A buffer as a DMA-BUF, with importers that need no hardware: vgem (DRM PRIME) and
- * vivid (V4L2). Where the kernel does not have one of them, its tests are skipped.
+ * A buffer as a DMA-BUF, with importers that need no hardware: vgem and vkms (DRM
+ * PRIME), vivid and vim2m (V4L2). Where the kernel does not have one of them, its tests
+ * are skipped.
  */
 
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
 #include <linux/dma-buf.h>
-#include <linux/videodev2.h>
 
 #include <drm/drm.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_mode.h>
 #include <drm/vgem_drm.h>
 
 #include "shmbuf_selftest.h"
+#include "shmbuf_video.h"
 #include "kselftest_harness.h"
 
-#define SIZE		0x100000
-#define FRAMES		100
+#define SIZE		0x200000
 #define QUEUE		4
-
-static int export_buffer(int fd)
-{
-	struct shmbuf_export arg = {};
-
-	return ioctl(fd, SHMBUF_IOC_EXPORT, &arg) ? -1 : arg.fd;
-}
 
 FIXTURE(dmabuf) {
 	int fd, exported;
@@ -156,6 +154,27 @@ TEST_F(dmabuf, mmap)
 	EXPECT_EQ(errno, ENODEV);
 }
 
+/* Like dmabuf-heaps: what a program left in a DMA-BUF is not in the next. */
+TEST_F(dmabuf, zeroed)
+{
+	int i, fd, exported;
+	char *p;
+
+	for (i = 0; i < 16; i++) {
+		fd = create_buffer(variant->backing, SIZE);
+		exported = export_buffer(fd);
+		close(fd);
+		p = mmap(NULL, SIZE, RW, MAP_SHARED, exported, 0);
+		ASSERT_NE(p, MAP_FAILED);
+		ASSERT_EQ(cpu_access(exported, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW), 0);
+		EXPECT_TRUE(!p[0] && !memcmp(p, p + 1, SIZE - 1));
+		memset(p, 0xff, SIZE);
+		ASSERT_EQ(cpu_access(exported, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW), 0);
+		munmap(p, SIZE);
+		close(exported);
+	}
+}
+
 /* The DMA-BUF alone keeps the memory. */
 TEST_F(dmabuf, outlives_the_buffer)
 {
@@ -171,10 +190,10 @@ TEST_F(dmabuf, outlives_the_buffer)
 	munmap(q, SIZE);
 }
 
-static int open_vgem(void)
+static int open_card(const char *driver)
 {
 	char path[64], name[32];
-	struct drm_version version = { .name = name, .name_len = sizeof(name) };
+	struct drm_version version;
 	int i, fd;
 
 	for (i = 0; i < 16; i++) {
@@ -182,7 +201,9 @@ static int open_vgem(void)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strncmp(name, "vgem", 4))
+		memset(name, 0, sizeof(name));
+		version = (struct drm_version) { .name = name, .name_len = sizeof(name) - 1 };
+		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, driver))
 			return fd;
 		close(fd);
 	}
@@ -197,7 +218,7 @@ TEST_F(dmabuf, vgem)
 	struct drm_vgem_fence_signal signal = {};
 	struct drm_gem_close gem = {};
 	struct stat one, two;
-	int vgem = open_vgem();
+	int vgem = open_card("vgem");
 	char *q;
 
 	if (vgem < 0)
@@ -237,152 +258,368 @@ TEST_F(dmabuf, vgem)
 	close(vgem);
 }
 
-FIXTURE(vivid) {
-	int video, fd[QUEUE], exported[QUEUE];
-	size_t size;
-	char *p[QUEUE];
-};
-
-FIXTURE_VARIANT(vivid) {
-	uint32_t backing;
-};
-
-FIXTURE_VARIANT_ADD(vivid, pages) {
-	.backing = SHMBUF_BACKING_PAGES,
-};
-
-FIXTURE_VARIANT_ADD(vivid, contig) {
-	.backing = SHMBUF_BACKING_CONTIG,
-};
-
-static int open_vivid(void)
+/* Shows a framebuffer on the first CRTC, in the smallest mode that is not smaller. */
+static int show(int card, uint32_t handle, uint32_t width, uint32_t height)
 {
-	struct v4l2_capability cap;
-	char path[64];
-	int i, fd;
+	struct drm_mode_modeinfo modes[64] = {};
+	uint32_t crtcs[8], connectors[8], encoders[8], properties[64];
+	uint64_t values[64];
+	struct drm_mode_card_res resources = {
+		.crtc_id_ptr = (uintptr_t)crtcs,
+		.count_crtcs = 8,
+		.connector_id_ptr = (uintptr_t)connectors,
+		.count_connectors = 8,
+		.encoder_id_ptr = (uintptr_t)encoders,
+		.count_encoders = 8,
+	};
+	struct drm_mode_get_connector probe = {}, connector = {
+		.modes_ptr = (uintptr_t)modes,
+		.count_modes = 64,
+		.encoders_ptr = (uintptr_t)encoders,
+		.count_encoders = 8,
+		.props_ptr = (uintptr_t)properties,
+		.prop_values_ptr = (uintptr_t)values,
+		.count_props = 64,
+	};
+	struct drm_mode_fb_cmd2 fb = {
+		.width = width,
+		.height = height,
+		.pixel_format = DRM_FORMAT_XRGB8888,
+		.handles = { handle },
+		.pitches = { width * 4 },
+	};
+	struct drm_mode_crtc crtc = {
+		.set_connectors_ptr = (uintptr_t)connectors,
+		.count_connectors = 1,
+		.mode_valid = 1,
+	};
+	uint32_t i;
 
-	for (i = 0; i < 64; i++) {
-		snprintf(path, sizeof(path), "/dev/video%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!ioctl(fd, VIDIOC_QUERYCAP, &cap) && !strcmp((char *)cap.driver, "vivid") &&
-		    (cap.device_caps & V4L2_CAP_VIDEO_CAPTURE) &&
-		    (cap.device_caps & V4L2_CAP_STREAMING))
-			return fd;
-		close(fd);
+	if (ioctl(card, DRM_IOCTL_MODE_GETRESOURCES, &resources))
+		return -1;
+	/* Asked for no mode, the driver looks for them. */
+	probe.connector_id = connector.connector_id = connectors[0];
+	if (ioctl(card, DRM_IOCTL_MODE_GETCONNECTOR, &probe) ||
+	    ioctl(card, DRM_IOCTL_MODE_GETCONNECTOR, &connector) ||
+	    ioctl(card, DRM_IOCTL_MODE_ADDFB2, &fb))
+		return -1;
+	for (i = 0; i < 63 && (modes[i].hdisplay != width || modes[i].vdisplay != height); i++)
+		;
+	crtc.crtc_id = crtcs[0];
+	crtc.fb_id = fb.fb_id;
+	crtc.mode = modes[i];
+	return ioctl(card, DRM_IOCTL_MODE_SETCRTC, &crtc);
+}
+
+/* The checksum of a frame that is composed from now on. */
+static uint32_t frame_crc(int data)
+{
+	char line[64];
+	char *crc;
+	int i, len;
+
+	/* The first ones may be of frames that were under way. */
+	for (i = 0; i < 3; i++) {
+		len = read(data, line, sizeof(line) - 1);
+		if (len <= 0)
+			return 0;
+		line[len] = 0;
+	}
+	crc = strchr(line, ' ');
+	return crc ? strtoul(crc, NULL, 0) : 0;
+}
+
+/* vkms scans the buffer out, and the checksum of its frames follows the CPU. */
+TEST_F(dmabuf, vkms)
+{
+	struct drm_prime_handle prime = { .fd = self->exported };
+	int card = open_card("vkms"), data;
+	uint32_t blank, filled;
+	struct stat st;
+	char path[96];
+
+	if (card < 0)
+		SKIP(return, "no vkms");
+	if (variant->of_device) {
+		EXPECT_EQ(ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime), -1);
+		EXPECT_EQ(errno, EOPNOTSUPP);
+		close(card);
+		return;
+	}
+	ASSERT_EQ(ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime), 0);
+	ASSERT_EQ(show(card, prime.handle, 640, 480), 0);
+	ASSERT_EQ(fstat(card, &st), 0);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/crtc-0/crc/data",
+		 minor(st.st_rdev));
+	data = open(path, O_RDONLY);
+	ASSERT_GE(data, 0);
+	blank = frame_crc(data);
+	ASSERT_NE(blank, 0);
+	EXPECT_EQ(frame_crc(data), blank);
+	ASSERT_EQ(cpu_access(self->exported, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE), 0);
+	memset(self->p, 0x55, 640 * 480 * 4);
+	ASSERT_EQ(cpu_access(self->exported, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE), 0);
+	filled = frame_crc(data);
+	EXPECT_NE(filled, blank);
+	self->p[640 * 480 * 2] = 0;
+	EXPECT_NE(frame_crc(data), filled);
+	memset(self->p, 0, 640 * 480 * 4);
+	EXPECT_EQ(frame_crc(data), blank);
+	close(data);
+	close(card);
+}
+
+static int set_control(int video, const char *name, int value)
+{
+	struct v4l2_queryctrl query = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
+	struct v4l2_control control;
+
+	while (!ioctl(video, VIDIOC_QUERYCTRL, &query)) {
+		control = (struct v4l2_control) { query.id, value };
+		if (!strcmp((char *)query.name, name))
+			return ioctl(video, VIDIOC_S_CTRL, &control);
+		query.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
 	}
 	return -1;
 }
 
-FIXTURE_SETUP(vivid)
-{
-	struct v4l2_requestbuffers req = {
-		.count = QUEUE,
-		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
-		.memory = V4L2_MEMORY_DMABUF,
-	};
-	struct v4l2_format format = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
-	int i, dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
-	struct shmbuf_create c;
+/* Buffers of one size, which the program has exported and mapped. */
+struct frames {
+	size_t size;
+	int fd[QUEUE], exported[QUEUE];
+	char *p[QUEUE];
+};
 
-	if (dev < 0)
-		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
-	self->video = open_vivid();
-	if (self->video < 0)
-		SKIP(return, "no vivid");
-	ASSERT_EQ(ioctl(self->video, VIDIOC_G_FMT, &format), 0);
-	format.fmt.pix.width = 320;
-	format.fmt.pix.height = 180;
-	ASSERT_EQ(ioctl(self->video, VIDIOC_S_FMT, &format), 0);
-	self->size = format.fmt.pix.sizeimage;
-	ASSERT_EQ(ioctl(self->video, VIDIOC_REQBUFS, &req), 0);
+static bool create_frames(struct frames *f, uint32_t backing, size_t size)
+{
+	int i;
+
+	f->size = size;
 	for (i = 0; i < QUEUE; i++) {
-		c = (struct shmbuf_create) {
-			.size = self->size,
-			.backing = variant->backing,
-			.numa_node = SHMBUF_NUMA_ANY,
-		};
-		ASSERT_EQ(ioctl(dev, SHMBUF_IOC_CREATE, &c), 0);
-		self->fd[i] = c.fd;
-		self->exported[i] = export_buffer(c.fd);
-		ASSERT_GE(self->exported[i], 0);
-		self->p[i] = mmap(NULL, self->size, RW, MAP_SHARED, c.fd, 0);
-		ASSERT_NE(self->p[i], MAP_FAILED);
+		f->fd[i] = create_buffer(backing, size);
+		if (f->fd[i] < 0)
+			return false;
+		f->exported[i] = export_buffer(f->fd[i]);
+		f->p[i] = mmap(NULL, size, RW, MAP_SHARED, f->fd[i], 0);
+		if (f->exported[i] < 0 || f->p[i] == MAP_FAILED)
+			return false;
 	}
-	close(dev);
+	return true;
 }
 
-FIXTURE_TEARDOWN(vivid)
+static void close_frames(struct frames *f)
 {
 	int i;
 
 	for (i = 0; i < QUEUE; i++) {
-		close(self->exported[i]);
-		close(self->fd[i]);
+		munmap(f->p[i], f->size);
+		close(f->exported[i]);
+		close(f->fd[i]);
 	}
+}
+
+FIXTURE(vivid) {
+	int video;
+	size_t size;
+};
+
+FIXTURE_VARIANT(vivid) {
+	uint32_t backing;
+	int frames;
+	bool dma;
+};
+
+FIXTURE_VARIANT_ADD(vivid, pages) {
+	.backing = SHMBUF_BACKING_PAGES,
+	.frames = 1000,
+};
+
+FIXTURE_VARIANT_ADD(vivid, contig) {
+	.backing = SHMBUF_BACKING_CONTIG,
+	.frames = 100,
+};
+
+FIXTURE_VARIANT_ADD(vivid, contig_for_dma) {
+	.backing = SHMBUF_BACKING_CONTIG,
+	.frames = 100,
+	.dma = true,
+};
+
+FIXTURE_SETUP(vivid)
+{
+	struct v4l2_streamparm parm = {
+		.type = CAPTURE,
+		.parm.capture.timeperframe = { 1, 120 },
+	};
+	int dev = open_node();
+
+	if (dev < 0)
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+	close(dev);
+	self->video = open_video("vivid", V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING,
+				 variant->dma);
+	if (self->video < 0)
+		SKIP(return, "no such vivid device");
+	self->size = set_format(self->video, CAPTURE, V4L2_PIX_FMT_YUYV);
+	ASSERT_GT(self->size, 0);
+	ASSERT_EQ(ioctl(self->video, VIDIOC_S_PARM, &parm), 0);
+}
+
+FIXTURE_TEARDOWN(vivid)
+{
 	close(self->video);
 }
 
-static int queue(int video, int index, int fd)
+/* Colour bars without text: all lines of a frame are the same, and none is empty. */
+static bool whole_frame(const char *p, size_t size)
 {
-	struct v4l2_buffer b = {
-		.index = index,
-		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
-		.memory = V4L2_MEMORY_DMABUF,
-		.m.fd = fd,
-	};
+	size_t line = size / HEIGHT;
 
-	return ioctl(video, VIDIOC_QBUF, &b);
+	return p[0] && !memcmp(p, p + line, size - line);
 }
 
-static int dequeue(int video, struct v4l2_buffer *b)
+/*
+ * Waits for the signal of a buffer, looks at its frame through its own mapping, clears
+ * it and sends the number of the buffer. Returns how many frames it got.
+ */
+static int consume(struct frames *f, int frames, int out)
 {
-	*b = (struct v4l2_buffer) {
-		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
-		.memory = V4L2_MEMORY_DMABUF,
-	};
-	return ioctl(video, VIDIOC_DQBUF, b);
+	struct pollfd polled[QUEUE];
+	char *p[QUEUE];
+	char i;
+	int n;
+
+	for (i = 0; i < QUEUE; i++) {
+		polled[(int)i] = (struct pollfd) { reopen(f->fd[(int)i], O_RDWR), POLLIN };
+		p[(int)i] = mmap(NULL, f->size, RW, MAP_SHARED, polled[(int)i].fd, 0);
+	}
+	if (write(out, "", 1) != 1)
+		return 0;
+	for (n = 0; n < frames; n++) {
+		if (poll(polled, QUEUE, -1) != 1)
+			return n;
+		for (i = 0; !polled[(int)i].revents; i++)
+			;
+		if (ack(polled[(int)i].fd) != 1 ||
+		    cpu_access(f->exported[(int)i], DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW) ||
+		    !whole_frame(p[(int)i], f->size))
+			return n;
+		memset(p[(int)i], 0, f->size);
+		if (cpu_access(f->exported[(int)i], DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW) ||
+		    write(out, &i, 1) != 1)
+			return n;
+	}
+	return n;
 }
 
-/* Frames arrive in the buffers that the program has mapped, each time anew. */
+/*
+ * Frames arrive in buffers that another process has mapped. A signal wakes it. Each
+ * frame is complete.
+ */
 TEST_F_TIMEOUT(vivid, capture, 300)
 {
-	int type = V4L2_BUF_TYPE_VIDEO_CAPTURE, i, seen = 0;
-	struct v4l2_buffer b;
+	int i, index, type = CAPTURE, status, pipe_fd[2];
+	struct frames f;
+	char byte;
+	pid_t pid;
 
+	/* The pattern moves, so that a part of another frame is seen. */
+	ASSERT_EQ(set_control(self->video, "OSD Text Mode", 2), 0);
+	ASSERT_EQ(set_control(self->video, "Horizontal Movement", 6), 0);
+	ASSERT_TRUE(create_frames(&f, variant->backing, self->size));
+	ASSERT_EQ(pipe(pipe_fd), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(consume(&f, variant->frames, pipe_fd[1]) != variant->frames);
+	close(pipe_fd[1]);
+	ASSERT_EQ(read(pipe_fd[0], &byte, 1), 1);
+	ASSERT_EQ(request(self->video, CAPTURE, QUEUE), 0);
 	for (i = 0; i < QUEUE; i++)
-		ASSERT_EQ(queue(self->video, i, self->exported[i]), 0);
+		ASSERT_EQ(queue(self->video, CAPTURE, i, f.exported[i], 0), 0);
 	ASSERT_EQ(ioctl(self->video, VIDIOC_STREAMON, &type), 0);
-	for (i = 0; i < FRAMES; i++) {
-		ASSERT_EQ(dequeue(self->video, &b), 0);
-		ASSERT_EQ(b.bytesused, self->size);
-		/* A colour bar is not black, and the end of the frame was cleared. */
-		seen += self->p[b.index][0] || self->p[b.index][self->size - 1];
-		memset(self->p[b.index], 0, self->size);
-		ASSERT_EQ(queue(self->video, b.index, self->exported[b.index]), 0);
+	for (i = 0; i < variant->frames; i++) {
+		index = dequeue(self->video, CAPTURE);
+		ASSERT_GE(index, 0);
+		ASSERT_GE(signal_buffer(f.fd[index]), 1);
+		ASSERT_EQ(read(pipe_fd[0], &byte, 1), 1) {
+			TH_LOG("frame %d of %d", i, variant->frames);
+		}
+		ASSERT_EQ(byte, index);
+		ASSERT_EQ(queue(self->video, CAPTURE, index, f.exported[index], 0), 0);
 	}
-	EXPECT_EQ(seen, FRAMES);
 	EXPECT_EQ(ioctl(self->video, VIDIOC_STREAMOFF, &type), 0);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	close_frames(&f);
 }
 
-/* Buffers are revoked while vivid fills them. vivid goes on, as the memory stays. */
-TEST_F(vivid, revoked)
+/*
+ * Buffers are revoked while vivid fills them. vivid goes on, as the memory stays.
+ * SHMBUF_REVOCATIONS says how often.
+ */
+TEST_F_TIMEOUT(vivid, revoked, 3000)
 {
-	int type = V4L2_BUF_TYPE_VIDEO_CAPTURE, i;
-	struct v4l2_buffer b;
+	int i, n, type = CAPTURE, cycles = 10;
+	struct frames f;
 
-	if (access(REVOKE, W_OK))
+	if (!can_open(REVOKE, O_WRONLY))
 		SKIP(return, REVOKE ": %s", strerror(errno));
-	for (i = 0; i < QUEUE; i++)
-		ASSERT_EQ(queue(self->video, i, self->exported[i]), 0);
-	ASSERT_EQ(ioctl(self->video, VIDIOC_STREAMON, &type), 0);
-	for (i = 0; i < QUEUE; i++)
-		ASSERT_EQ(revoke_buffer(self->fd[i]), 0);
-	for (i = 0; i < QUEUE; i++)
-		ASSERT_EQ(dequeue(self->video, &b), 0);
-	EXPECT_EQ(signal_of(self->p[0]), SIGBUS);
-	EXPECT_EQ(ioctl(self->video, VIDIOC_STREAMOFF, &type), 0);
+	if (getenv("SHMBUF_REVOCATIONS"))
+		cycles = atoi(getenv("SHMBUF_REVOCATIONS"));
+	for (n = 0; n < cycles; n++) {
+		ASSERT_TRUE(create_frames(&f, variant->backing, self->size));
+		ASSERT_EQ(request(self->video, CAPTURE, QUEUE), 0);
+		for (i = 0; i < QUEUE; i++)
+			ASSERT_EQ(queue(self->video, CAPTURE, i, f.exported[i], 0), 0);
+		ASSERT_EQ(ioctl(self->video, VIDIOC_STREAMON, &type), 0);
+		for (i = 0; i < QUEUE; i++)
+			ASSERT_EQ(revoke_buffer(f.fd[i]), 0);
+		for (i = 0; i < QUEUE; i++)
+			ASSERT_GE(dequeue(self->video, CAPTURE), 0);
+		ASSERT_EQ(signal_of(f.p[0]), SIGBUS);
+		ASSERT_EQ(ioctl(self->video, VIDIOC_STREAMOFF, &type), 0);
+		ASSERT_EQ(request(self->video, CAPTURE, 0), 0);
+		close_frames(&f);
+	}
+	TH_LOG("%d cycles", n);
+}
+
+/* vim2m copies from buffers of one backing to buffers of another. */
+TEST(vim2m)
+{
+	int video, i, in = V4L2_BUF_TYPE_VIDEO_OUTPUT, out = CAPTURE;
+	struct frames from, to;
+	size_t size, n;
+
+	if (!can_open("/dev/shmbuf", O_RDWR))
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+	video = open_video("vim2m", V4L2_CAP_VIDEO_M2M | V4L2_CAP_STREAMING, false);
+	if (video < 0)
+		SKIP(return, "no vim2m");
+	size = set_format(video, in, V4L2_PIX_FMT_RGB565);
+	ASSERT_GT(size, 0);
+	ASSERT_EQ(set_format(video, out, V4L2_PIX_FMT_RGB565), size);
+	ASSERT_TRUE(create_frames(&from, SHMBUF_BACKING_PAGES, size));
+	ASSERT_TRUE(create_frames(&to, SHMBUF_BACKING_CONTIG, size));
+	ASSERT_EQ(request(video, in, QUEUE), 0);
+	ASSERT_EQ(request(video, out, QUEUE), 0);
+	for (i = 0; i < QUEUE; i++) {
+		for (n = 0; n < size; n++)
+			from.p[i][n] = n * 7 + n / 251 + i;
+		ASSERT_EQ(queue(video, out, i, to.exported[i], 0), 0);
+		ASSERT_EQ(queue(video, in, i, from.exported[i], size), 0);
+	}
+	ASSERT_EQ(ioctl(video, VIDIOC_STREAMON, &in), 0);
+	ASSERT_EQ(ioctl(video, VIDIOC_STREAMON, &out), 0);
+	for (i = 0; i < QUEUE; i++) {
+		ASSERT_EQ(dequeue(video, in), i);
+		ASSERT_EQ(dequeue(video, out), i);
+		EXPECT_EQ(memcmp(from.p[i], to.p[i], size), 0);
+	}
+	close(video);
+	close_frames(&from);
+	close_frames(&to);
 }
 
 SHMBUF_HARNESS_MAIN

@@ -25,6 +25,7 @@
 
 #include "kselftest.h"
 #include "shmbuf_selftest.h"
+#include "shmbuf_video.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
 #define LARGE_SIZE	(3 << 20)
@@ -36,7 +37,7 @@
 #define NEW		0xa5
 
 static long page;
-static int fail_nth, ring, epoll, pipes[2];
+static int fail_nth, ring, epoll, video, pipes[2];
 static unsigned int total;
 
 /*
@@ -220,13 +221,31 @@ static int run_ack(struct scene *s)
 /* Without DMA-BUFs in the kernel, there is nothing to fail. */
 static int run_export(struct scene *s)
 {
-	struct shmbuf_export arg = {};
-	int ret = result(ioctl(s->fd, SHMBUF_IOC_EXPORT, &arg));
+	int fd = export_buffer(s->fd);
 
-	if (ret == -EOPNOTSUPP)
+	if (fd < 0)
+		return errno == EOPNOTSUPP ? 0 : -errno;
+	close(fd);
+	return 0;
+}
+
+/* vivid attaches to the DMA-BUF and maps it. Without vivid, nothing can fail. */
+static int run_import(struct scene *s)
+{
+	int fd, ret;
+
+	if (video < 0)
 		return 0;
-	if (ret >= 0)
-		close(arg.fd);
+	fd = export_buffer(s->fd);
+	if (fd < 0)
+		return -errno;
+	ret = result(request(video, CAPTURE, 1));
+	if (!ret)
+		ret = result(queue(video, CAPTURE, 0, fd, 0));
+	/* The step that fails may be one of this call. */
+	if (request(video, CAPTURE, 0))
+		request(video, CAPTURE, 0);
+	close(fd);
 	return ret;
 }
 
@@ -423,6 +442,8 @@ static const struct op ops[] = {
 	{ "SIGNAL", SMALL, ANSWERS, run_signal, { EFAULT }, { [SEQUENCE] = 1 } },
 	{ "ACK", SMALL, ANSWERS, run_ack, { EFAULT }, { [READY] = -1 } },
 	{ "EXPORT", FOLIOS, 0, run_export, { ENOMEM, EFAULT } },
+	/* vb2 makes EINVAL of each error of map_dma_buf(). */
+	{ "import", 1 << CONTIG, 0, run_import, { ENOMEM, EFAULT, EINVAL } },
 	{ "mmap", MANY, 0, run_mmap,
 	  { ENOMEM }, { [MAPPINGS] = 1, [WRITABLE] = 1 } },
 	{ "mmap to read", MANY, READ_ONLY_FD, run_mmap_read_only,
@@ -923,6 +944,10 @@ static void open_all(void)
 		ksft_exit_fail_perror("fail-nth, epoll_create1() or pipe2()");
 	/* Before it would be charged for the ring as well. */
 	ring = syscall(__NR_io_uring_setup, 1, &params);
+	/* A frame fits into a buffer. */
+	video = open_video("vivid", V4L2_CAP_VIDEO_CAPTURE, true);
+	if (video >= 0 && set_format(video, CAPTURE, V4L2_PIX_FMT_GREY) > kind_size(&kinds[CONTIG]))
+		ksft_exit_fail_msg("a frame is too large\n");
 }
 
 static void run_tests(void)
