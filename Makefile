@@ -26,7 +26,7 @@ mutants: ## deliberate faults, one at a time: do the tests catch each?
 	@scripts/mutants.sh $(MUTANTS)
 
 soak: ## random operations, races, then all that mm does, for MINUTES=... in all, or from SEED=...
-	@MINUTES=$(MINUTES) SEED=$(SEED) OPERATIONS=$(OPERATIONS) ROUNDS=$(ROUNDS) scripts/soak.sh $(TARGET)
+	@MINUTES=$(MINUTES) SEED=$(SEED) OPERATIONS=$(OPERATIONS) ROUNDS=$(ROUNDS) PROGRAMS="$(PROGRAMS)" CPUS=$(CPUS) scripts/soak.sh $(TARGET)
 
 bench: ## what it costs against every peer: tables, JSON and a chart, in bench/
 	@scripts/bench.sh

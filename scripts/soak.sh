@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make soak: shmbuf_fuzz and then shmbuf_race, half of MINUTES each; or, with SEED,
-# ROUNDS of OPERATIONS of shmbuf_fuzz, to see again what a seed has shown.
+# ROUNDS of OPERATIONS of shmbuf_fuzz, to see again what a seed has shown. PROGRAMS is
+# what to run of "fuzz race torture". CPUS is how many processors the machine has.
 #
 # usage: soak.sh [TARGET]
 
@@ -34,10 +35,17 @@ if [ -n "${SEED:-}" ]; then
 else
 	MINUTES=$((10#$MINUTES))
 	export SILENCE=$((MINUTES * 60 + 1200))
-	check soak-fuzz "$name: random operations" soak shmbuf_fuzz -m $(((MINUTES + 2) / 3)) -n 100000 || true
-	check soak-race "$name: races" soak shmbuf_race $(((MINUTES + 2) / 3 * 60)) || true
-	check soak-torture "$name: all of mm's operations" \
-		count_tap run_program soak-torture "$(guest_folder)/torture" -m $(((MINUTES + 2) / 3)) || true
+	read -ra programs_to_run <<<"${PROGRAMS:-fuzz race torture}"
+	each=$(((MINUTES + ${#programs_to_run[@]} - 1) / ${#programs_to_run[@]}))
+	for program in "${programs_to_run[@]}"; do
+		case $program in
+		fuzz) check soak-fuzz "$name: random operations" soak shmbuf_fuzz -m "$each" -n 100000 || true ;;
+		race) check soak-race "$name: races" soak shmbuf_race $((each * 60)) || true ;;
+		torture) check soak-torture "$name: all of mm's operations" \
+			count_tap run_program soak-torture "$(guest_folder)/torture" -m "$each" || true ;;
+		*) die "no program $program; there are fuzz, race and torture" ;;
+		esac
+	done
 fi
 grep -hE '^(ok|# .*(operations|replay|as expected))' "$logs"/soak-*.log || true
 finish

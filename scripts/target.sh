@@ -184,13 +184,13 @@ boot() {
 boot_uml() {
 	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "$kernel/linux" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$programs/init" \
-		seccomp=on ncpus=2 mem=2G rcupdate.rcu_cpu_stall_timeout=300 con=null con0=fd:0,fd:1 uml_dir="$kernel/" "$@"
+		seccomp=on ncpus="${CPUS:-2}" mem=2G rcupdate.rcu_cpu_stall_timeout=300 con=null con0=fd:0,fd:1 uml_dir="$kernel/" "$@"
 }
 
 # Not with KVM, which is not everywhere, and where it is need not work. The 32-bit
 # processor that QEMU would take has no NX bit and no page attribute table.
 boot_qemu() {
-	local hardware=(-m 2048 -smp 2)
+	local hardware=(-m 2048 -smp "${CPUS:-2}")
 	case ,$configs, in *,bench,*) hardware=(-m 3072 -device edu -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm) ;; esac
 	case ,$configs, in *,ivshmem,*) hardware+=("${devices[@]}") ;; esac
 	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \

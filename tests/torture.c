@@ -391,6 +391,7 @@ static void system_wide(uint64_t seed)
 int main(int argc, char **argv)
 {
 	int minutes = 1, families = 3, threads = 3, memory_errors = 50, before, status, failed = 0, i, opt;
+	long dirty;
 	uint64_t seed = time(NULL);
 	pid_t system_pid, pid;
 
@@ -409,6 +410,7 @@ int main(int argc, char **argv)
 	       threads, minutes);
 	fflush(stdout);
 	before = count_lines(BUFFERS, "", "");
+	dirty = read_number("/proc/vmstat", "nr_dirty ");
 	errors_left = mmap(NULL, page, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	*errors_left = memory_errors;
 	system_pid = fork();
@@ -436,7 +438,13 @@ int main(int argc, char **argv)
 		printf("# %d buffers, %d before\n", count_lines(BUFFERS, "", ""), before);
 		failed = 1;
 	}
+	/* A counter below zero gets a message of the kernel. */
 	write_file("/proc/sys/vm/stat_refresh", "1");
+	if (read_number("/proc/vmstat", "nr_dirty ") != dirty) {
+		printf("# nr_dirty %ld, %ld before\n", read_number("/proc/vmstat", "nr_dirty "), dirty);
+		failed = 1;
+	}
+	printf("# nr_dirty %ld as before\n", dirty);
 	printf("%s 1 torture\n", failed ? "not ok" : "ok");
 	return failed;
 }
