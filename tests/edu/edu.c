@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An importer of a DMA-BUF that does DMA: QEMU's edu device. It has a buffer of 4 KiB
+ * An importer of a DMA-BUF that does DMA: QEMU's edu device. It has a small buffer
  * and copies between that and the memory of the machine. A test uses it by ioctl() on
  * /dev/edu. The device is described in QEMU's docs/specs/edu.rst.
  */
