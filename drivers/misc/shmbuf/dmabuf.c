@@ -365,8 +365,9 @@ static struct dma_buf *new_export(struct shmbuf *buf)
  * Context: Process context, may sleep.
  * Return: the DMA-BUF, to be given back with dma_buf_put(), or an ERR_PTR():
  *	-EOPNOTSUPP for a backing that cannot be exported, for a region without
- *	a provider, or without CONFIG_DMA_SHARED_BUFFER; -EPERM if the buffer is sealed against writing,
- *	-EAGAIN if it is about to be; -ENODEV if it is revoked; -ENOMEM.
+ *	a provider, or without CONFIG_DMA_SHARED_BUFFER; -EPERM if the buffer is
+ *	sealed against writing, -EAGAIN if it is about to be; -ENODEV if it is
+ *	revoked; -ENOMEM.
  */
 struct dma_buf *shmbuf_export(struct shmbuf *buf)
 {

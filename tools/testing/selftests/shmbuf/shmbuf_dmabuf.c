@@ -298,7 +298,8 @@ static int show(int card, uint32_t handle, uint32_t width, uint32_t height)
 	if (ioctl(card, DRM_IOCTL_MODE_GETRESOURCES, &resources))
 		return -1;
 	/* Asked for no mode, the driver looks for them. */
-	probe.connector_id = connector.connector_id = connectors[0];
+	probe.connector_id = connectors[0];
+	connector.connector_id = connectors[0];
 	if (ioctl(card, DRM_IOCTL_MODE_GETCONNECTOR, &probe) ||
 	    ioctl(card, DRM_IOCTL_MODE_GETCONNECTOR, &connector) ||
 	    ioctl(card, DRM_IOCTL_MODE_ADDFB2, &fb))
