@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make soak: shmbuf_fuzz and then shmbuf_race, half of MINUTES each; or, with SEED,
-# ROUNDS of OPERATIONS of shmbuf_fuzz, to see again what a seed has shown. PROGRAMS is
-# what to run of "fuzz race torture". CPUS is how many processors the machine has.
+# make soak: shmbuf_fuzz, shmbuf_race and torture, a third of MINUTES each, or those that
+# PROGRAMS names ("fuzz race torture"). With SEED, ROUNDS of OPERATIONS of shmbuf_fuzz, to
+# see again what a seed has shown. CPUS is how many processors the machine has.
 #
 # usage: soak.sh [TARGET]
 

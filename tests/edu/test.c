@@ -7,7 +7,6 @@
  */
 
 #include <glob.h>
-#include <linux/dma-buf.h>
 
 #include "shmbuf_selftest.h"
 #include "kselftest_harness.h"
@@ -66,14 +65,11 @@ static int transfer(int edu, unsigned long cmd, uint64_t offset)
 
 static int sync_cpu(int fd, uint64_t flags)
 {
-	struct dma_buf_sync arg = { flags | DMA_BUF_SYNC_RW };
-
-	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &arg);
+	return cpu_access(fd, flags | DMA_BUF_SYNC_RW);
 }
 
 FIXTURE_SETUP(edu)
 {
-	struct shmbuf_export arg = {};
 	int i;
 
 	self->edu = open("/dev/edu", O_RDWR);
@@ -83,8 +79,8 @@ FIXTURE_SETUP(edu)
 	else
 		self->fd = create_buffer(variant->backing, SIZE);
 	ASSERT_GE(self->fd, 0);
-	ASSERT_EQ(ioctl(self->fd, SHMBUF_IOC_EXPORT, &arg), 0);
-	self->exported = arg.fd;
+	self->exported = export_buffer(self->fd);
+	ASSERT_GE(self->exported, 0);
 	self->p = mmap(NULL, SIZE, RW, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(self->p, MAP_FAILED);
 	self->pattern = malloc(EDU_BUFFER);

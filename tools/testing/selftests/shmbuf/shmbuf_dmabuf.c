@@ -8,8 +8,6 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-#include <linux/dma-buf.h>
-
 #include <drm/drm.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_mode.h>
@@ -77,13 +75,6 @@ FIXTURE_TEARDOWN(dmabuf)
 {
 	close(self->fd);
 	close(self->exported);
-}
-
-static int cpu_access(int fd, uint64_t flags)
-{
-	struct dma_buf_sync sync = { .flags = flags };
-
-	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync);
 }
 
 /* Another descriptor of one DMA-BUF, with the size of the buffer. */

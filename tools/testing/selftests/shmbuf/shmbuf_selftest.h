@@ -23,6 +23,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <linux/dma-buf.h>
 #include <linux/io_uring.h>
 #include <linux/shmbuf.h>
 
@@ -371,6 +372,21 @@ static inline int ring_do(struct ring *ring, int op, int fd, void *addr,
 			  size_t len)
 {
 	return ring_do_flags(ring, op, fd, addr, len, 0);
+}
+
+/* The descriptor of the DMA-BUF, or -1. */
+static inline int export_buffer(int fd)
+{
+	struct shmbuf_export arg = {};
+
+	return ioctl(fd, SHMBUF_IOC_EXPORT, &arg) ? -1 : arg.fd;
+}
+
+static inline int cpu_access(int fd, uint64_t flags)
+{
+	struct dma_buf_sync sync = { .flags = flags };
+
+	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync);
 }
 
 static inline int add_seals(int fd, uint32_t seals)

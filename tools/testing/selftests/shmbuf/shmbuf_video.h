@@ -11,13 +11,6 @@
 #define HEIGHT		180
 #define CAPTURE		V4L2_BUF_TYPE_VIDEO_CAPTURE
 
-static inline int export_buffer(int fd)
-{
-	struct shmbuf_export arg = {};
-
-	return ioctl(fd, SHMBUF_IOC_EXPORT, &arg) ? -1 : arg.fd;
-}
-
 /*
  * A device of a driver, with all of the capabilities; one that imports a DMA-BUF for DMA
  * (vb2-dma-contig), or one that maps it into the kernel (vb2-vmalloc).
