@@ -99,6 +99,8 @@ check nodevice "selftests without the device" without_device || true
 check sample "sample: a driver, a program, a million records" sample || true
 check layers "each file of the driver calls only those before it" layers || true
 check frames "sample: a driver with a node of its own and two buffers" frames || true
+check usbmon "tcpdump on usbmon with a buffer" usbmon || true
+check comedi "comedilib on comedi with buffers" comedi || true
 check list "buffers made at boot" boot_list || true
 check languages "the document's programs in other languages" other_languages || true
 use_target x86_64

@@ -1,6 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced after target.sh: guests that share memory by ivshmem, on a target that has
-# the driver. $work is a folder for what the QEMUs have in common.
+# Sourced after target.sh: the clients of converted drivers, on a target that has the
+# drivers; and guests that share memory by ivshmem, on a target that has that one. $work
+# is a folder for what the QEMUs have in common.
+
+# usbmon [SECONDS]: a gadget of the guest's own is the USB device, on a disk in memory.
+usbmon() {
+	local gadget=$kernel/drivers/usb/gadget
+	count_tap run_script usbmon 'mount -t tmpfs none /mnt || exit' 'export TMPDIR=/mnt' \
+		'head -c 4M /dev/urandom >/mnt/disk' "insmod $gadget/libcomposite.ko || exit" \
+		"insmod $gadget/function/usb_f_mass_storage.ko || exit" \
+		"insmod $gadget/legacy/g_mass_storage.ko file=/mnt/disk || exit" \
+		"python3 $top/guest/usbmon.py ${1:-} || exit" 'umount /mnt'
+}
+
+# comedi [SECONDS]: comedilib's example, as it is, and its own test are the clients.
+comedi() {
+	local demo=/usr/share/doc/libcomedi-dev/demo
+	gcc -O2 -o "$programs/comedi-mmap" $demo/{common,mmap}.c -lcomedi -lm || return
+	count_tap run_script comedi "insmod $kernel/drivers/comedi/drivers/comedi_test.ko || exit" \
+		"python3 $top/guest/comedi.py $programs/comedi-mmap ${1:-}"
+}
 
 # count_peers COMMAND...: like count_tap, for what the guests said, in $work/said.
 count_peers() {

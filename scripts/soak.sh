@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make soak: shmbuf_fuzz, shmbuf_race and torture, a third of MINUTES each, or those that
-# PROGRAMS names ("fuzz race torture"). With SEED, ROUNDS of OPERATIONS of shmbuf_fuzz, to
+# PROGRAMS names; there are also usbmon and comedi, on a target with kunit/clients.config. With SEED, ROUNDS of OPERATIONS of shmbuf_fuzz, to
 # see again what a seed has shown. CPUS is how many processors the machine has.
 #
 # usage: soak.sh [TARGET]
@@ -18,6 +18,7 @@ need_targets "$name"
 lock_cache
 get_source
 . "$top/scripts/target.sh"
+. "$top/scripts/guests.sh"
 use_target "$name"
 
 rm -f "$logs"/soak-*.log
@@ -43,7 +44,9 @@ else
 		race) check soak-race "$name: races" soak shmbuf_race $((each * 60)) || true ;;
 		torture) check soak-torture "$name: all of mm's operations" \
 			count_tap run_program soak-torture "$(guest_folder)/torture" -m "$each" || true ;;
-		*) die "no program $program; there are fuzz, race and torture" ;;
+		usbmon | comedi) check "soak-$program" "$name: $program, mapped, resized and closed" \
+			"$program" $((each * 60)) || true ;;
+		*) die "no program $program; there are fuzz, race, torture, usbmon and comedi" ;;
 		esac
 	done
 fi

@@ -50,6 +50,7 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region);
 void shmbuf_put(struct shmbuf *buf);
 
 size_t shmbuf_size(const struct shmbuf *buf);
+unsigned int shmbuf_mappings(const struct shmbuf *buf);
 void *shmbuf_vmap(struct shmbuf *buf);
 dma_addr_t shmbuf_dma_addr(const struct shmbuf *buf);
 int shmbuf_sync(struct shmbuf *buf, u64 offset, u64 len,

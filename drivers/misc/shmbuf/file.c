@@ -437,11 +437,12 @@ static const struct file_operations shmbuf_mapped_ops = {
  *
  * The mapping is one of a new buffer file, which takes the place of the driver's file.
  * So a mapping keeps the buffer, but not the driver. A driver that does not allow
- * writing clears VMA_MAYWRITE before the call. It makes this call last, returns the
- * result, and leaves @desc alone afterwards.
+ * writing clears VMA_MAYWRITE before the call; such a mapping may be private. It makes
+ * this call last, returns the result, and leaves @desc alone afterwards.
  *
  * Context: mmap_lock held for writing.
- * Return: 0; -EINVAL for a private mapping or a window not inside the buffer;
+ * Return: 0; -EINVAL for a private mapping that may be written, and for a window not
+ *	inside the buffer;
  *	-EPERM for an executable mapping, for a writable one if the buffer is
  *	sealed, and without CAP_SYS_RAWIO for a buffer that needs it; -ENODEV if
  *	the buffer is revoked; -EOPNOTSUPP if the driver has no ->mmap_prepare()

@@ -29,7 +29,7 @@ static int count_new_mapping(struct shmbuf *buf, bool writable)
 	/* Sealed since ->mmap_prepare() looked, or about to be: look again. */
 	if (writable && (buf->sealing || (buf->seals & SHMBUF_SEAL_WRITE)))
 		return -EAGAIN;
-	buf->mappings++;
+	WRITE_ONCE(buf->mappings, buf->mappings + 1);
 	buf->writable_mappings += writable;
 	trace_shmbuf_map(buf);
 	return 0;
@@ -39,7 +39,7 @@ static int count_new_mapping(struct shmbuf *buf, bool writable)
 static void count_mapping(struct shmbuf *buf, int change, bool writable)
 {
 	guard(spinlock)(&buf->lock);
-	buf->mappings += change;
+	WRITE_ONCE(buf->mappings, buf->mappings + change);
 	buf->writable_mappings += writable ? change : 0;
 	if (change > 0)
 		trace_shmbuf_map(buf);
@@ -112,6 +112,22 @@ void shmbuf_vma_close(struct vm_area_struct *vma)
 			      vma->vm_flags & VM_MAYWRITE);
 }
 
+/**
+ * shmbuf_mappings() - the number of mappings of a buffer
+ * @buf: the buffer
+ *
+ * A mapping counts from the end of mmap() on. A driver that replaces a buffer which
+ * is not mapped also calls shmbuf_revoke(), for an mmap() that has not ended.
+ *
+ * Context: Any.
+ * Return: the number of VMAs, which may have changed already.
+ */
+unsigned int shmbuf_mappings(const struct shmbuf *buf)
+{
+	return READ_ONCE(buf->mappings);
+}
+EXPORT_SYMBOL_GPL(shmbuf_mappings);
+
 static int check_mapping(struct shmbuf *buf, const struct vm_area_desc *desc)
 {
 	int err;
@@ -119,8 +135,9 @@ static int check_mapping(struct shmbuf *buf, const struct vm_area_desc *desc)
 	err = shmbuf_check_access(buf, desc->file);
 	if (err)
 		return err;
-	/* VM_SHARED is not set for a shared mapping of a read-only file. */
-	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT))
+	/* A private page would not follow the buffer. Only a write makes one. */
+	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT) &&
+	    vma_desc_test_any(desc, VMA_WRITE_BIT, VMA_MAYWRITE_BIT))
 		return -EINVAL;
 	/* mm refuses this too, but only on a noexec filesystem. */
 	if (vma_desc_test(desc, VMA_EXEC_BIT))

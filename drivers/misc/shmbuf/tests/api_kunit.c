@@ -471,6 +471,52 @@ static void test_read_only_file(struct kunit *test)
 	__fput_sync(file);
 }
 
+/* A driver that allows no writing, with a file that could be written. */
+static int reading_mmap_prepare(struct vm_area_desc *desc)
+{
+	vma_desc_clear_flags(desc, VMA_MAYWRITE_BIT);
+	return shmbuf_mmap_prepare(desc->file->private_data, desc);
+}
+
+static const struct file_operations reading_ops = {
+	.owner		= THIS_MODULE,
+	.mmap_prepare	= reading_mmap_prepare,
+};
+
+/* A private mapping that nobody can write shows the buffer, whatever comes. */
+static void test_private_mapping(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct two_buffers two;
+	struct file *plain = open_two(test, *backing, &two, O_RDWR), *file;
+	struct shmbuf *buf = two.bufs[0];
+	u8 *memory = shmbuf_vmap(buf);
+	unsigned long addr;
+
+	file = anon_inode_getfile("[kunit]", &reading_ops, buf, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_EQ(test, vm_mmap(plain, 0, SIZE, PROT_READ, MAP_PRIVATE, 0),
+			(unsigned long)-EINVAL);
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_PRIVATE, 0),
+			(unsigned long)-EINVAL);
+	KUNIT_EXPECT_EQ(test, shmbuf_mappings(buf), 0);
+	addr = vm_mmap(file, 0, SIZE, PROT_READ, MAP_PRIVATE, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	KUNIT_EXPECT_EQ(test, shmbuf_mappings(buf), 1);
+	KUNIT_EXPECT_EQ(test, buf->writable_mappings, 0);
+	KUNIT_EXPECT_EQ(test, read_byte(addr), 0);
+	WRITE_ONCE(*memory, 1);
+	KUNIT_EXPECT_EQ(test, read_byte(addr), 1);
+	KUNIT_EXPECT_EQ(test, put_user(2, (u8 __user *)addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*memory), 1);
+	shmbuf_revoke(buf);
+	KUNIT_EXPECT_EQ(test, read_byte(addr), -EFAULT);
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_mappings(buf), 0);
+	__fput_sync(file);
+	__fput_sync(plain);
+}
+
 static int shmbuf_api_init(struct kunit *test)
 {
 	return kunit_attach_mm();
@@ -491,6 +537,7 @@ static struct kunit_case shmbuf_api_cases[] = {
 	KUNIT_CASE_PARAM(test_mapping_keeps_buffer, backing_gen_params),
 	KUNIT_CASE(test_adjacent_mappings),
 	KUNIT_CASE_PARAM(test_read_only_file, backing_gen_params),
+	KUNIT_CASE_PARAM(test_private_mapping, backing_gen_params),
 	{}
 };
 
