@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tests of the converted drivers share: TAP, mmap() without a descriptor of its own, races."""
+"""Helpers for the tests of the converted drivers: TAP, mmap() without another descriptor, races."""
 
 import ctypes
 import errno
@@ -24,7 +24,7 @@ expect.n = 1
 
 
 def check(result):
-    """The result of a function of the C library, or its errno as an exception."""
+    """Return the result of a C library function, or raise its errno as an exception."""
     if result in (-1, FAILED):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -32,7 +32,7 @@ def check(result):
 
 
 def map_file(fd, size, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED, offset=0):
-    """Not mmap.mmap(), which keeps a descriptor of its own open."""
+    """mmap.mmap() would keep a duplicate of the descriptor open."""
     return check(libc.mmap(None, size, prot, flags, fd, offset))
 
 
@@ -49,7 +49,7 @@ def refused(number, call, *args):
 
 
 def dies_of(number, call, *args):
-    """Is a process ended by a signal when it makes the call?"""
+    """Return whether the call kills a process by this signal."""
     child = os.fork()
     if not child:
         call(*args)
@@ -58,14 +58,14 @@ def dies_of(number, call, *args):
 
 
 def wait_for(condition):
-    """Until it is true, for as long as the kernel needs: the guest ends if it hangs."""
+    """Wait without a time-out: the boot script ends a guest that hangs."""
     while not (result := condition()):
         time.sleep(0.01)
     return result
 
 
 def buffers(name):
-    """The lines of the buffers with this name in debugfs, or None on a driver of before."""
+    """Return the debugfs lines of the buffers with this name, or None without that file."""
     path = "/sys/kernel/debug/shmbuf/buffers"
     if not os.path.exists(path):
         return None
@@ -74,7 +74,7 @@ def buffers(name):
 
 
 def race(rounds, seconds, *calls):
-    """Each call in a process of its own, again and again. Whatever errno it gets, nothing may break."""
+    """Run each call in its own process, again and again. A race may make a call fail with one of five errnos."""
     end = time.monotonic() + seconds
     children = []
     for call in calls:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""comedi with its data in buffers: libcomedi's programs and this one get each sample.
+"""Test of comedi: comedilib's programs and this one receive each sample.
 
 usage: comedi.py MMAP-DEMO [SECONDS]
 
 MMAP-DEMO is comedilib's example "mmap". The device is that of the driver comedi_test, which
-gives a sawtooth on channel 0 and a square wave on channel 1. SECONDS is how long the race
-lasts, beyond its first rounds.
+gives a sawtooth on channel 0 and a square wave on channel 1. The race lasts SECONDS, and
+at least 300 rounds.
 """
 
 import array
@@ -49,7 +49,7 @@ class Device:
         self.fd = comedi.comedi_fileno(self.it)
 
     def __getattr__(self, name):
-        """device.command(...) is comedi_command(device, ...), and an error an exception."""
+        """Call comedi_NAME(device, ...) for device.NAME(...), and raise an error as an exception."""
         def call(*args):
             result = getattr(comedi, "comedi_" + name)(self.it, *args)
             if result < 0:
@@ -58,7 +58,7 @@ class Device:
         return call
 
     def acquire(self, channels, scans, period_ns):
-        """Start to sample, without end if scans is 0."""
+        """Start an acquisition, an endless one if scans is 0."""
         chanlist = (ctypes.c_uint * channels)(*range(channels))
         command = Command()
         self.get_cmd_generic_timed(AI, ctypes.byref(command), channels, period_ns)
@@ -85,7 +85,7 @@ def square(us):
 
 
 def is_waveform(samples, scan, convert):
-    """Is each sample that of the device? The first tells the time at which it was taken, roughly."""
+    """Compare each sample with the waveform. Several start times can match the first sample."""
     def fits(start):
         return all(value == (sawtooth if n % 2 == 0 else square)((start + n // 2 * scan + n % 2 * convert) % PERIOD)
                    for n, value in enumerate(samples))
@@ -94,7 +94,7 @@ def is_waveform(samples, scan, convert):
 
 
 def cyclic(device, scans):
-    """Acquire through the mapping, many times around the ring."""
+    """Acquire through the mapping. The ring wraps many times."""
     device.set_buffer_size(AI, SIZE)
     size = device.get_buffer_size(AI)
     address = map_file(device.fd, size)
@@ -113,7 +113,7 @@ def cyclic(device, scans):
 
 
 def read_all(device, scans):
-    """The same by read()."""
+    """Acquire by read()."""
     device.acquire(2, scans, 50000)
     data = b""
     while len(data) < 4 * scans:

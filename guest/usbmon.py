@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""usbmon with its ring in a buffer: tcpdump sees what the text interface shows.
+"""Test of usbmon: tcpdump captures the events that the text interface shows.
 
 usage: usbmon.py [SECONDS]
 
-The USB devices are a gadget of this kernel behind dummy_hcd, with g_mass_storage loaded.
-SECONDS is how long the race lasts, beyond its first rounds.
+The module g_mass_storage is loaded and provides the USB device, behind dummy_hcd. The
+race lasts SECONDS, and at least 300 rounds.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ def bus():
 
 
 def disk():
-    """The disk that the gadget is, once it can be read."""
+    """Return the device node of the gadget's disk, once the disk has a size."""
     for path in glob.glob("/sys/block/sd*"):
         with open(path + "/size") as size:
             if int(size.read()):
@@ -44,7 +44,7 @@ def disk():
 
 
 def read_disk(sizes):
-    """Past the page cache, so that each read is on the bus."""
+    """Read with O_DIRECT, so that each read causes transfers."""
     fd = os.open(wait_for(disk), os.O_RDONLY | os.O_DIRECT)
     for n, size in enumerate(sizes):
         with mmap.mmap(-1, size) as memory:
@@ -53,7 +53,7 @@ def read_disk(sizes):
 
 
 class Text(threading.Thread):
-    """Reads the text interface, from the moment it is made until nothing more comes."""
+    """A thread that reads the text interface."""
 
     def __init__(self, number):
         super().__init__(daemon=True)
@@ -70,7 +70,7 @@ class Text(threading.Thread):
 
 
 def text_event(words):
-    """(id, type, transfer, endpoint, status, length, data), where each is known."""
+    """Return (id, type, transfer, device, endpoint, status, setup, length, data) of a line."""
     tag, _, kind, address, *rest = words
     transfer, _, device, endpoint = address.split(":")
     setup = ()
@@ -83,7 +83,7 @@ def text_event(words):
 
 
 def pcap_events(path):
-    """The same of what tcpdump has written, of which the text interface shows 32 bytes."""
+    """Yield the same for each event that tcpdump wrote, with at most 32 bytes of data like the text."""
     with open(path, "rb") as file:
         data = file.read()
     magic, _, _, _, _, _, link = struct.unpack_from("=IHHiIII", data)
@@ -139,6 +139,9 @@ def misuse(node):
     address = map_file(writable, size)
     expect("a mapping is not made writable", libc.mprotect(address, PAGE, mmap.PROT_WRITE) == -1)
     expect("nor written by ptrace's way", refused(errno.EIO, write_self, address))
+    again = "/proc/self/map_files/%x-%x" % (address, address + size)
+    expect("nor opened for writing by its name in map_files", not buffers("usbmon") or
+           refused(errno.ENXIO, os.open, again, os.O_RDWR))
     unmap(address, size)
     os.close(writable)
 
@@ -176,7 +179,7 @@ def beyond(ring, size):
 
 
 def racing(node, seconds):
-    """One file that all share, and files of their own, while the bus is busy."""
+    """Race on one shared file and on private files, while the bus is busy."""
     ring = os.open(node, os.O_RDONLY | os.O_NONBLOCK)
 
     def resize(n):

@@ -3,7 +3,7 @@
 # drivers; and guests that share memory by ivshmem, on a target that has that one. $work
 # is a folder for what the QEMUs have in common.
 
-# usbmon [SECONDS]: a gadget of the guest's own is the USB device, on a disk in memory.
+# usbmon [SECONDS]: test usbmon with a USB gadget of the same guest.
 usbmon() {
 	local gadget=$kernel/drivers/usb/gadget
 	count_tap run_script usbmon 'mount -t tmpfs none /mnt || exit' 'export TMPDIR=/mnt' \
@@ -13,7 +13,7 @@ usbmon() {
 		"python3 $top/guest/usbmon.py ${1:-} || exit" 'umount /mnt'
 }
 
-# comedi [SECONDS]: comedilib's example, as it is, and its own test are the clients.
+# comedi [SECONDS]: test comedi with comedilib's example and test program, unmodified.
 comedi() {
 	local demo=/usr/share/doc/libcomedi-dev/demo
 	gcc -O2 -o "$programs/comedi-mmap" $demo/{common,mmap}.c -lcomedi -lm || return

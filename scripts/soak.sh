@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make soak: shmbuf_fuzz, shmbuf_race and torture, a third of MINUTES each, or those that
-# PROGRAMS names; there are also usbmon and comedi, on a target with kunit/clients.config. With SEED, ROUNDS of OPERATIONS of shmbuf_fuzz, to
-# see again what a seed has shown. CPUS is how many processors the machine has.
+# PROGRAMS names. It may also name usbmon and comedi, on a target with kunit/clients.config.
+# With SEED, ROUNDS of OPERATIONS of shmbuf_fuzz, to see again what a seed has shown. CPUS
+# is how many processors the machine has.
 #
 # usage: soak.sh [TARGET]
 

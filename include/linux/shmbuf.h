@@ -72,5 +72,6 @@ static inline struct dma_buf *shmbuf_export(struct shmbuf *buf)
 #endif
 
 void shmbuf_revoke(struct shmbuf *buf);
+int shmbuf_revoke_unmapped(struct shmbuf *buf);
 
 #endif /* _LINUX_SHMBUF_H */

@@ -5,6 +5,7 @@
 
 #include <kunit/visibility.h>
 #include <linux/build_bug.h>
+#include <linux/cacheinfo.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/export.h>
@@ -360,28 +361,27 @@ static const struct file_operations shmbuf_file_ops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
-/*
- * Open a buffer file, which holds a reference to the buffer, with the access mode of
- * @flags. A process that opens /proc/PID/fd/N gets a file with the same operations.
- */
-struct file *shmbuf_open_file(struct shmbuf *buf, int flags)
+/* Open a file that holds a reference to the buffer, with the access mode of @flags. */
+static struct file *open_file(struct shmbuf *buf, int flags,
+			      const struct file_operations *ops)
 {
 	char name[sizeof("shmbuf:") + SHMBUF_NAME_LEN] = "shmbuf:";
 	struct file *file;
 	int err;
 
+	/* A process address would miss stores at the kernel address. */
+	if (cpu_dcache_is_aliasing())
+		return ERR_PTR(-EOPNOTSUPP);
 	/* fput() releases the operations and calls shmbuf_release(). */
-	if (!fops_get(&shmbuf_file_ops))
+	if (!fops_get(ops))
 		return ERR_PTR(-ENODEV);
 	err = shmbuf_pin_mount();
 	if (err)
 		goto put_fops;
 
 	strscpy(name + strlen(name), buf->name, SHMBUF_NAME_LEN);
-	buf->inode.i_fop = &shmbuf_file_ops;
 	ihold(&buf->inode);
-	file = alloc_file_pseudo(&buf->inode, shmbuf_mnt, name, flags,
-				 &shmbuf_file_ops);
+	file = alloc_file_pseudo(&buf->inode, shmbuf_mnt, name, flags, ops);
 	if (IS_ERR(file)) {
 		err = PTR_ERR(file);
 		goto put_inode;
@@ -394,8 +394,15 @@ put_inode:
 	iput(&buf->inode);
 	shmbuf_unpin_mount();
 put_fops:
-	fops_put(&shmbuf_file_ops);
+	fops_put(ops);
 	return ERR_PTR(err);
+}
+
+/* A process that opens /proc/PID/fd/N gets a file with the same operations. */
+struct file *shmbuf_open_file(struct shmbuf *buf, int flags)
+{
+	buf->inode.i_fop = &shmbuf_file_ops;
+	return open_file(buf, flags, &shmbuf_file_ops);
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
 
@@ -406,7 +413,8 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
  * Context: Process context, may sleep.
  * Return: a file descriptor as SHMBUF_IOC_CREATE returns it, read-write and
  *	close-on-exec, for the process to close; or -ENODEV if the buffer is
- *	revoked, -EMFILE, -ENFILE, -ENOMEM.
+ *	revoked, -EOPNOTSUPP if the machine's D-cache aliases, -EMFILE,
+ *	-ENFILE, -ENOMEM.
  */
 int shmbuf_get_fd(struct shmbuf *buf)
 {
@@ -416,7 +424,10 @@ int shmbuf_get_fd(struct shmbuf *buf)
 }
 EXPORT_SYMBOL_GPL(shmbuf_get_fd);
 
-/* Without ->mmap_prepare(): remap_file_pages() would not ask the driver. */
+/*
+ * Without ->mmap_prepare(), as remap_file_pages() would not ask the driver. Not for
+ * i_fop, as /proc/PID/map_files would then open the buffer for writing.
+ */
 static const struct file_operations shmbuf_mapped_ops = {
 	.owner		= THIS_MODULE,
 	.release	= shmbuf_release,
@@ -446,7 +457,8 @@ static const struct file_operations shmbuf_mapped_ops = {
  *	-EPERM for an executable mapping, for a writable one if the buffer is
  *	sealed, and without CAP_SYS_RAWIO for a buffer that needs it; -ENODEV if
  *	the buffer is revoked; -EOPNOTSUPP if the driver has no ->mmap_prepare()
- *	but forwards to it; -ENFILE, -ENOMEM.
+ *	but forwards to it, or if the machine's D-cache aliases; -ENFILE,
+ *	-ENOMEM.
  */
 int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 {
@@ -463,11 +475,10 @@ int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 	 * A file of this mapping only: if two mappings had one file, mm could merge
 	 * them, and would then leak the reference that desc->vm_file passes on.
 	 */
-	file = shmbuf_open_file(buf, vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
-				O_RDWR : O_RDONLY);
+	file = open_file(buf, vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
+			 O_RDWR : O_RDONLY, &shmbuf_mapped_ops);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	replace_fops(file, fops_get(&shmbuf_mapped_ops));
 	desc->vm_file = file;
 	return 0;
 }
@@ -476,6 +487,8 @@ EXPORT_SYMBOL_GPL(shmbuf_mmap_prepare);
 /* Open a buffer by its device node: @file becomes a buffer file. */
 int shmbuf_open_named(struct shmbuf *buf, struct file *file)
 {
+	if (cpu_dcache_is_aliasing())
+		return -EOPNOTSUPP;
 	if (shmbuf_revoked(buf) || !fops_get(&shmbuf_file_ops))
 		return -ENODEV;
 	replace_fops(file, &shmbuf_file_ops);

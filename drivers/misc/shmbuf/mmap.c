@@ -116,8 +116,8 @@ void shmbuf_vma_close(struct vm_area_struct *vma)
  * shmbuf_mappings() - the number of mappings of a buffer
  * @buf: the buffer
  *
- * A mapping counts from the end of mmap() on. A driver that replaces a buffer which
- * is not mapped also calls shmbuf_revoke(), for an mmap() that has not ended.
+ * A mapping counts from the end of mmap() on. To replace a buffer that is not
+ * mapped, use shmbuf_revoke_unmapped().
  *
  * Context: Any.
  * Return: the number of VMAs, which may have changed already.
@@ -135,7 +135,7 @@ static int check_mapping(struct shmbuf *buf, const struct vm_area_desc *desc)
 	err = shmbuf_check_access(buf, desc->file);
 	if (err)
 		return err;
-	/* A private page would not follow the buffer. Only a write makes one. */
+	/* A write to a private mapping makes a page that does not follow the buffer. */
 	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT) &&
 	    vma_desc_test_any(desc, VMA_WRITE_BIT, VMA_MAYWRITE_BIT))
 		return -EINVAL;

@@ -4,7 +4,6 @@
  */
 
 #include <kunit/visibility.h>
-#include <linux/cacheinfo.h>
 #include <linux/cleanup.h>
 #include <linux/ctype.h>
 #include <linux/dma-mapping.h>
@@ -168,9 +167,6 @@ static int __init shmbuf_init(void)
 {
 	int err;
 
-	/* User and kernel addresses would not see each other's stores. */
-	if (cpu_dcache_is_aliasing())
-		return -EOPNOTSUPP;
 	err = shmbuf_core_init();
 	if (err)
 		return err;

@@ -54,3 +54,26 @@ void shmbuf_revoke(struct shmbuf *buf)
 		shmbuf_free_memory(buf);
 }
 EXPORT_SYMBOL_GPL(shmbuf_revoke);
+
+/**
+ * shmbuf_revoke_unmapped() - revoke a buffer unless it is mapped
+ * @buf: the buffer
+ *
+ * For a driver that replaces a buffer, but not while a process has it mapped. If
+ * an mmap() has passed shmbuf_mmap_prepare() and is not counted yet, the mmap()
+ * fails with ENODEV.
+ *
+ * Context: as shmbuf_revoke().
+ * Return: 0, or -EBUSY if the buffer is mapped, which leaves it as it is.
+ */
+int shmbuf_revoke_unmapped(struct shmbuf *buf)
+{
+	scoped_guard(spinlock, &buf->lock) {
+		if (buf->mappings)
+			return -EBUSY;
+		i_size_write(&buf->inode, 0);
+	}
+	shmbuf_revoke(buf);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(shmbuf_revoke_unmapped);

@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/array_size.h>
+#include <linux/cred.h>
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
@@ -454,6 +455,7 @@ static void test_read_only_file(struct kunit *test)
 	struct two_buffers two;
 	struct file *file = open_two(test, *backing, &two, O_RDONLY);
 	struct vm_area_struct *vma;
+	struct file *again;
 	unsigned long addr;
 
 	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0),
@@ -464,14 +466,19 @@ static void test_read_only_file(struct kunit *test)
 	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, addr);
 	KUNIT_EXPECT_NOT_NULL(test, vma);
-	if (vma)
+	if (vma) {
 		KUNIT_EXPECT_FALSE(test, vma->vm_file->f_mode & FMODE_WRITE);
+		/* As /proc/PID/map_files does. */
+		again = dentry_open(&vma->vm_file->f_path, O_RDWR,
+				    current_cred());
+		KUNIT_EXPECT_EQ(test, PTR_ERR(again), -ENXIO);
+	}
 	mmap_read_unlock(current->mm);
 	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
 	__fput_sync(file);
 }
 
-/* A driver that allows no writing, with a file that could be written. */
+/* A driver that forbids writable mappings of a file opened for writing. */
 static int reading_mmap_prepare(struct vm_area_desc *desc)
 {
 	vma_desc_clear_flags(desc, VMA_MAYWRITE_BIT);
@@ -483,7 +490,7 @@ static const struct file_operations reading_ops = {
 	.mmap_prepare	= reading_mmap_prepare,
 };
 
-/* A private mapping that nobody can write shows the buffer, whatever comes. */
+/* A private mapping without VM_MAYWRITE has no COW, so that it shows the buffer. */
 static void test_private_mapping(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
@@ -517,6 +524,46 @@ static void test_private_mapping(struct kunit *test)
 	__fput_sync(plain);
 }
 
+/* A driver that replaces its buffer while an mmap() is under way. */
+static int replacing_mmap_prepare(struct vm_area_desc *desc)
+{
+	struct shmbuf *buf = desc->file->private_data;
+
+	return shmbuf_mmap_prepare(buf, desc) ?: shmbuf_revoke_unmapped(buf);
+}
+
+static const struct file_operations replacing_ops = {
+	.owner		= THIS_MODULE,
+	.mmap_prepare	= replacing_mmap_prepare,
+};
+
+static void test_revoke_unmapped(struct kunit *test)
+{
+	const u32 *backing = test->param_value;
+	struct two_buffers two;
+	struct file *plain = open_two(test, *backing, &two, O_RDWR), *file;
+	unsigned long addr;
+
+	addr = vm_mmap(plain, 0, SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	KUNIT_EXPECT_EQ(test, shmbuf_revoke_unmapped(two.bufs[0]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, read_byte(addr), 0);
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
+	KUNIT_EXPECT_EQ(test, shmbuf_revoke_unmapped(two.bufs[0]), 0);
+	KUNIT_EXPECT_NULL(test, shmbuf_vmap(two.bufs[0]));
+	KUNIT_EXPECT_EQ(test, vm_mmap(plain, 0, SIZE, RW, MAP_SHARED, 0),
+			(unsigned long)-ENODEV);
+
+	file = anon_inode_getfile("[kunit]", &replacing_ops, two.bufs[1],
+				  O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, 0, SIZE, RW, MAP_SHARED, 0),
+			(unsigned long)-ENODEV);
+	KUNIT_EXPECT_EQ(test, shmbuf_mappings(two.bufs[1]), 0);
+	__fput_sync(file);
+	__fput_sync(plain);
+}
+
 static int shmbuf_api_init(struct kunit *test)
 {
 	return kunit_attach_mm();
@@ -538,6 +585,7 @@ static struct kunit_case shmbuf_api_cases[] = {
 	KUNIT_CASE(test_adjacent_mappings),
 	KUNIT_CASE_PARAM(test_read_only_file, backing_gen_params),
 	KUNIT_CASE_PARAM(test_private_mapping, backing_gen_params),
+	KUNIT_CASE_PARAM(test_revoke_unmapped, backing_gen_params),
 	{}
 };
 

@@ -575,10 +575,80 @@ TEST_F_TIMEOUT(vivid, revoked, 3000)
 	TH_LOG("%d cycles", n);
 }
 
+/* Connects the HDMI output of a vivid device to its input. Returns the size of a frame. */
+static size_t connect_hdmi(int output, int input)
+{
+	struct v4l2_format from = { .type = OUTPUT }, to = { .type = CAPTURE };
+	int hdmi_output = 1, hdmi_input = 3;
+
+	if (ioctl(output, VIDIOC_S_OUTPUT, &hdmi_output) || ioctl(input, VIDIOC_S_INPUT, &hdmi_input) ||
+	    set_control(input, "HDMI 000-0 Is Connected To", 2) ||
+	    ioctl(output, VIDIOC_G_FMT, &from) || ioctl(input, VIDIOC_G_FMT, &to) ||
+	    from.fmt.pix.pixelformat != to.fmt.pix.pixelformat ||
+	    from.fmt.pix.sizeimage != to.fmt.pix.sizeimage)
+		return 0;
+	return to.fmt.pix.sizeimage;
+}
+
+/* What vivid shows from buffers of one backing, it captures into buffers of another. */
+TEST(vivid_output)
+{
+	int input, output, i, index, n, from = OUTPUT, to = CAPTURE, seen = 0, camera = 0;
+	struct frames shown, captured;
+	size_t size, byte;
+
+	if (!can_open("/dev/shmbuf", O_RDWR))
+		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
+	output = open_video("vivid", V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_STREAMING, false);
+	input = open_video("vivid", V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING, false);
+	if (output < 0 || input < 0)
+		SKIP(return, "no such vivid device");
+	size = connect_hdmi(output, input);
+	ASSERT_GT(size, 0);
+	ASSERT_EQ(set_control(input, "OSD Text Mode", 2), 0);
+	ASSERT_TRUE(create_frames(&shown, SHMBUF_BACKING_CONTIG, size));
+	ASSERT_TRUE(create_frames(&captured, SHMBUF_BACKING_PAGES, size));
+	ASSERT_EQ(request(output, from, QUEUE), 0);
+	ASSERT_EQ(request(input, to, QUEUE), 0);
+	for (i = 0; i < QUEUE; i++) {
+		for (byte = 0; byte < size; byte++)
+			shown.p[i][byte] = byte * 7 + byte / 251 + i;
+		ASSERT_EQ(queue(output, from, i, shown.exported[i], size), 0);
+		ASSERT_EQ(queue(input, to, i, captured.exported[i], 0), 0);
+	}
+	ASSERT_EQ(ioctl(output, VIDIOC_STREAMON, &from), 0);
+	ASSERT_EQ(ioctl(input, VIDIOC_STREAMON, &to), 0);
+	/* There may be noise before the first frame, but not after it. */
+	for (n = 0; n < 1000 && seen != (1 << QUEUE) - 1; n++) {
+		index = dequeue(input, to);
+		ASSERT_GE(index, 0);
+		for (i = 0; i < QUEUE && memcmp(captured.p[index], shown.p[i], size); i++)
+			;
+		if (i < QUEUE)
+			seen |= 1 << i;
+		else
+			ASSERT_EQ(seen, 0);
+		ASSERT_EQ(queue(input, to, index, captured.exported[index], 0), 0);
+		index = dequeue(output, from);
+		ASSERT_GE(index, 0);
+		ASSERT_EQ(queue(output, from, index, shown.exported[index], size), 0);
+	}
+	EXPECT_EQ(seen, (1 << QUEUE) - 1);
+	EXPECT_EQ(ioctl(output, VIDIOC_STREAMOFF, &from), 0);
+	EXPECT_EQ(ioctl(input, VIDIOC_STREAMOFF, &to), 0);
+	EXPECT_EQ(set_control(input, "HDMI 000-0 Is Connected To", 0), 0);
+	EXPECT_EQ(request(input, to, 0), 0);
+	EXPECT_EQ(ioctl(input, VIDIOC_S_INPUT, &camera), 0);
+	close(input);
+	close(output);
+	close_frames(&captured);
+	close_frames(&shown);
+}
+
 /* vim2m copies from buffers of one backing to buffers of another. */
 TEST(vim2m)
 {
-	int video, i, in = V4L2_BUF_TYPE_VIDEO_OUTPUT, out = CAPTURE;
+	int video, i, in = OUTPUT, out = CAPTURE;
 	struct frames from, to;
 	size_t size, n;
 

@@ -10,6 +10,7 @@
 #define WIDTH		320
 #define HEIGHT		180
 #define CAPTURE		V4L2_BUF_TYPE_VIDEO_CAPTURE
+#define OUTPUT		V4L2_BUF_TYPE_VIDEO_OUTPUT
 
 /*
  * A device of a driver, with all of the capabilities; one that imports a DMA-BUF for DMA
@@ -18,7 +19,7 @@
 static inline int open_video(const char *driver, uint32_t caps, bool dma)
 {
 	struct v4l2_requestbuffers req = {
-		.type = CAPTURE,
+		.type = caps & V4L2_CAP_VIDEO_OUTPUT ? OUTPUT : CAPTURE,
 		.memory = V4L2_MEMORY_DMABUF,
 	};
 	struct v4l2_capability cap;
