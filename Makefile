@@ -28,8 +28,8 @@ mutants: ## deliberate faults, one at a time: do the tests catch each?
 soak: ## random operations, races, then all that mm does, for MINUTES=... in all, or from SEED=...
 	@MINUTES=$(MINUTES) SEED=$(SEED) OPERATIONS=$(OPERATIONS) ROUNDS=$(ROUNDS) PROGRAMS="$(PROGRAMS)" CPUS=$(CPUS) scripts/soak.sh $(TARGET)
 
-bench: ## what it costs against every peer: tables, JSON and a chart, in bench/
-	@scripts/bench.sh
+bench: ## what it costs against every peer: tables, JSON and a chart, in bench/; or WHAT=clients
+	@scripts/bench.sh $(WHAT)
 
 bench-check: ## the same, and is it as fast as it must be?
 	@scripts/bench.sh check

@@ -4,15 +4,19 @@
 # guest's instructions; under UML by the clock; and under UML once more for the locks
 # that somebody waits for. Results are bench/results.{json,txt} and bench/chart.svg.
 #
-# usage: bench.sh [check]
+# "clients" compares usbmon and comedi before and after their conversion instead.
+#
+# usage: bench.sh [check | clients]
 
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/source.sh"
 . "$top/scripts/series.sh"
 . "$top/scripts/count.sh"
 
-need_targets bench bench-uml bench-locks
-need gnuplot-nox
+case ${1:-} in
+clients) need_targets bench-clients ;;
+*) need_targets bench bench-uml bench-locks; need gnuplot-nox ;;
+esac
 lock_cache
 get_source
 . "$top/scripts/target.sh"
@@ -53,7 +57,45 @@ write_results() {
 	"$top/bench/report.py" chart "$results" "$top/bench/chart.svg"
 }
 
+# build_clients COMMIT: a kernel of that state of the series, and the program.
+build_clients() {
+	local program
+	git -C "$linux" checkout -q "$1"
+	build_kernel
+	rm -rf "$programs"
+	mkdir -p "$programs"/{dev,proc,sys}
+	make -C "$linux" -s ARCH="$arch" O="$kernel" headers
+	for program in guest/init bench/clients; do
+		gcc -O2 -Wall -Werror -static -isystem "$kernel/usr/include" -o "$programs/${program#*/}" "$top/$program.c"
+	done
+	cp "$kernel/drivers/comedi/drivers/comedi_test.ko" "$programs"
+	pack_initramfs
+}
+
+# No operation may cost more than before.
+compare_clients() {
+	awk '!/^(usbmon|comedi)\./ { next }
+	     NR == FNR { before[$1] = $2; next }
+	     { p += $2 <= before[$1]; f += $2 > before[$1]
+	       printf "%s: %d instructions before, %d after, %.2f\n", $1, before[$1], $2, $2 / before[$1] }
+	     END { printf "counted: %d passed, %d failed\n", p, f; exit f || !p }' "$kernel"/console.{before,after}.log
+}
+
+clients() {
+	local state commit
+	use_target bench-clients
+	for state in before after; do
+		[ $state = before ] && commit=$(git -C "$linux" rev-parse ':/^usb: usbmon: keep the ring')~ || commit=series
+		check "clients-build-$state" "$state: build the kernel" build_clients "$commit" || finish
+		check "clients-$state" "$state: measure" run_program $state /clients /comedi_test.ko || finish
+	done
+	STAGE_TAIL=10 check clients "no operation costs more than before" compare_clients || true
+	cat "$logs/clients.log"
+	finish
+}
+
 check am "apply the series with git am" apply_series "$linux" || finish
+[ "${1:-}" != clients ] || clients
 for name in bench bench-uml bench-locks; do
 	use_target "$name"
 	check "$name-build" "$name: build the kernel" build_kernel || finish
