@@ -84,12 +84,12 @@ static void usbmon(void)
 	int size;
 
 	mon = open_file("/dev/usbmon1", O_RDONLY);
-	printf("usbmon.urb_read %llu\n", transfers(hub, mon) - alone);
+	printf("usbmon.urb_unmapped %llu\n", transfers(hub, mon) - alone);
 	size = ioctl(mon, MON_IOCQ_RING_SIZE);
 	ring = mmap(NULL, size, PROT_READ, MAP_SHARED, mon, 0);
 	if (ring == MAP_FAILED)
 		die("mmap of the ring");
-	printf("usbmon.urb_mmap %llu\n", transfers(hub, mon) - alone);
+	printf("usbmon.urb_mapped %llu\n", transfers(hub, mon) - alone);
 	munmap(ring, size);
 }
 

@@ -2,9 +2,9 @@
 """Helpers for the tests of the converted drivers: TAP, mmap() without another descriptor, races."""
 
 import ctypes
-import errno
 import mmap
 import os
+import sys
 import time
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -18,9 +18,11 @@ FAILED = ctypes.c_void_p(-1).value
 def expect(what, condition, *seen):
     print("ok" if condition else "not ok", expect.n, what, *([] if condition else ["#", *seen]), flush=True)
     expect.n += 1
+    expect.failed |= not condition
 
 
 expect.n = 1
+expect.failed = False
 
 
 def check(result):
@@ -52,8 +54,10 @@ def dies_of(number, call, *args):
     """Return whether the call kills a process by this signal."""
     child = os.fork()
     if not child:
-        call(*args)
-        os._exit(0)
+        try:
+            call(*args)
+        finally:
+            os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -number
 
 
@@ -73,22 +77,58 @@ def buffers(name):
         return [line for line in lines if line.rstrip().endswith("name=" + name)]
 
 
-def race(rounds, seconds, *calls):
-    """Run each call in its own process, again and again. A race may make a call fail with one of five errnos."""
+def race(rounds, seconds, calls):
+    """Run each call in its own process, for as many rounds that succeed, until all have reached them.
+
+    calls maps a function to the errnos that it may fail with.
+    """
+    start, stop = os.pipe(), os.pipe()
+    os.set_blocking(stop[0], False)
     end = time.monotonic() + seconds
     children = []
-    for call in calls:
+    for call, allowed in calls.items():
+        done = os.pipe()
         child = os.fork()
         if not child:
-            n = 0
-            while n < rounds or time.monotonic() < end:
-                try:
-                    call(n)
-                except OSError as e:
-                    if e.errno not in (errno.EBUSY, errno.ENODEV, errno.EAGAIN, errno.EFAULT, errno.EINVAL):
-                        print("# %s: %s" % (call.__name__, e), flush=True)
-                        os._exit(1)
-                n += 1
+            try:
+                os.close(start[1])
+                os.read(start[0], 1)
+                repeat(call, allowed, rounds, end, done[1], stop)
+            except BaseException as e:
+                print("# %s: %r" % (call.__name__, e), flush=True)
+                os._exit(1)
             os._exit(0)
-        children.append(child)
-    return all([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 for child in children])
+        os.close(done[1])
+        children.append((child, done[0]))
+    os.close(start[1])
+    reached = [os.read(done, 1) for _, done in children]
+    os.close(stop[1])
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child, _ in children]
+    return all(reached) and not any(statuses)
+
+
+def repeat(call, allowed, rounds, end, done, stop):
+    os.close(stop[1])
+    n = failed = 0
+    while True:
+        try:
+            call(n)
+            n += 1
+        except OSError as e:
+            failed += 1
+            if e.errno not in allowed or failed > 1000 * rounds:
+                raise
+        if done >= 0 and n >= rounds and time.monotonic() >= end:
+            os.write(done, b"x")
+            os.close(done)
+            done = -1
+        try:
+            if os.read(stop[0], 1) == b"":
+                return
+        except BlockingIOError:
+            pass
+
+
+def finish():
+    """Fail the script if a check failed."""
+    sys.exit(expect.failed)

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 
-from clients import FAILED, buffers, check, dies_of, expect, map_file, race, refused, unmap, wait_for
+from clients import buffers, dies_of, expect, finish, map_file, race, refused, unmap, wait_for
 
 NODE = b"/dev/comedi0"
 COMEDI_DEVCONFIG = 0x40946400
@@ -94,13 +94,13 @@ def is_waveform(samples, scan, convert):
 
 
 def cyclic(device, scans):
-    """Acquire through the mapping. The ring wraps many times."""
+    """Acquire through the mapping. The ring wraps several times."""
     device.set_buffer_size(AI, SIZE)
     size = device.get_buffer_size(AI)
     address = map_file(device.fd, size)
     ring = (ctypes.c_ubyte * size).from_address(address)
     samples, at = array.array("H"), 0
-    device.acquire(2, scans, 50000)
+    device.acquire(2, scans, 200000)
     while len(samples) < 2 * scans:
         ready = wait_for(lambda: device.get_buffer_contents(AI))
         first = min(ready, size - at)
@@ -114,7 +114,7 @@ def cyclic(device, scans):
 
 def read_all(device, scans):
     """Acquire by read()."""
-    device.acquire(2, scans, 50000)
+    device.acquire(2, scans, 200000)
     data = b""
     while len(data) < 4 * scans:
         data += os.read(device.fd, 4 * scans - len(data))
@@ -196,7 +196,8 @@ def racing(device, seconds):
         ctypes.string_at(address, PAGE)
         unmap(address, PAGE)
 
-    expect("mapping, resizing, acquiring and closing race", race(300, seconds, resize, map_it, acquire, open_close))
+    expect("mapping, resizing, acquiring and closing race", race(300, seconds, {
+        resize: [errno.EBUSY], map_it: [errno.ENODEV], acquire: [errno.EBUSY], open_close: [errno.ENODEV]}))
 
 
 def main():
@@ -218,6 +219,7 @@ def main():
     unmap(address, PAGE)
     left = buffers("comedi")
     expect("no buffer is left", not left, left)
+    finish()
 
 
 main()

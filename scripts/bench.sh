@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make bench: costs of shmbuf and of its peers. On x86_64 twice, by counting the
-# guest's instructions; under UML by the clock; and under UML once more for the locks
-# that somebody waits for. Results are bench/results.{json,txt} and bench/chart.svg.
+# guest's instructions; under UML by the clock; and under UML once more for contended
+# locks. Results are bench/results.{json,txt} and bench/chart.svg.
 #
 # "clients" compares usbmon and comedi before and after their conversion instead.
 #
@@ -82,10 +82,13 @@ compare_clients() {
 }
 
 clients() {
-	local state commit
+	local state commit before
+	before=$(git -C "$linux" log -1 --format=%H --grep='^usb: usbmon: keep the ring' base..series)
+	[ "$before" ] || die "the series has no conversion of usbmon"
 	use_target bench-clients
 	for state in before after; do
-		[ $state = before ] && commit=$(git -C "$linux" rev-parse ':/^usb: usbmon: keep the ring')~ || commit=series
+		commit=series
+		[ $state != before ] || commit=$before~
 		check "clients-build-$state" "$state: build the kernel" build_clients "$commit" || finish
 		check "clients-$state" "$state: measure" run_program $state /clients /comedi_test.ko || finish
 	done

@@ -13,6 +13,7 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/cacheinfo.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-mapping.h>
 #include <linux/dma-mapping.h>
@@ -377,7 +378,8 @@ struct dma_buf *shmbuf_export(struct shmbuf *buf)
 	guard(rwsem_write)(&buf->inode.i_rwsem);
 	if (shmbuf_revoked(buf))
 		return ERR_PTR(-ENODEV);
-	if (!buf->ops->exportable && !buf->provider)
+	if (cpu_dcache_is_aliasing() ||
+	    (!buf->ops->exportable && !buf->provider))
 		return ERR_PTR(-EOPNOTSUPP);
 	dmabuf = get_export(buf);
 	if (dmabuf)

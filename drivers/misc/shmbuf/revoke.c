@@ -35,16 +35,20 @@
 void shmbuf_revoke(struct shmbuf *buf)
 {
 	struct address_space *mapping = buf->inode.i_mapping;
+	bool mapped;
 
 	guard(rwsem_write)(&buf->inode.i_rwsem);
 	filemap_invalidate_lock(mapping);
 	spin_lock(&buf->lock);
 	i_size_write(&buf->inode, 0);
+	mapped = buf->mappings;
 	trace_shmbuf_revoke(buf);
 	spin_unlock(&buf->lock);
 	if (buf->ops->fence)
 		buf->ops->fence(buf);
-	unmap_mapping_range(mapping, 0, 0, 1);
+	/* Only a VMA that counts has entries. */
+	if (mapped)
+		unmap_mapping_range(mapping, 0, 0, 1);
 	filemap_invalidate_unlock(mapping);
 	/* First, as a program may have to make an importer let go. */
 	shmbuf_wake(buf, EPOLLHUP);
@@ -61,7 +65,9 @@ EXPORT_SYMBOL_GPL(shmbuf_revoke);
  *
  * For a driver that replaces a buffer, but not while a process has it mapped. If
  * an mmap() has passed shmbuf_mmap_prepare() and is not counted yet, the mmap()
- * fails with ENODEV.
+ * fails with ENODEV. The memory of a device is freed, as by shmbuf_revoke().
+ *
+ * Do not hold a lock that ->mmap_prepare() takes.
  *
  * Context: as shmbuf_revoke().
  * Return: 0, or -EBUSY if the buffer is mapped, which leaves it as it is.

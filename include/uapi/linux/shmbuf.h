@@ -93,7 +93,8 @@
  * * ``EINVAL``: @size is 0 or too large for any buffer; @backing, @cache,
  *   @flags, @numa_node, @reserved or @name has a value that is not allowed
  * * ``EOPNOTSUPP``: @backing cannot have @cache, or memory of @numa_node, on this
- *   kernel, or the kernel has no such backing
+ *   kernel, or the kernel has no such backing, or the D-cache of the machine
+ *   aliases
  * * ``ENOMEM``: not enough memory, or, where @backing needs that, not
  *   enough in one piece; or above ``RLIMIT_MEMLOCK`` without ``CAP_IPC_LOCK``
  * * ``EINTR``: the process was killed meanwhile
