@@ -83,8 +83,12 @@ def text_event(words):
 
 def pcap_events(path):
     """Yield the same for each event that tcpdump wrote, with at most 32 bytes of data like the text."""
+    if not os.path.exists(path):
+        return  # tcpdump maps the ring first
     with open(path, "rb") as file:
         data = file.read()
+    if len(data) < 24:
+        return
     magic, _, _, _, _, _, link = struct.unpack_from("=IHHiIII", data)
     assert (magic, link) == (0xA1B2C3D4, 220), "not a capture of usbmon's mmap interface"
     at = 24
@@ -92,7 +96,7 @@ def pcap_events(path):
         captured = struct.unpack_from("=IIII", data, at)[2]
         packet = data[at + 16:at + 16 + captured]
         if len(packet) < captured:
-            break	# tcpdump is writing it
+            break  # tcpdump is writing it
         at += 16 + captured
         (tag, kind, transfer, endpoint, device, _, setup, _, _, _, status, length, shown) = \
             struct.unpack_from("=QcBBBHccqiiII", packet)
