@@ -581,7 +581,8 @@ static size_t connect_hdmi(int output, int input)
 	struct v4l2_format from = { .type = OUTPUT }, to = { .type = CAPTURE };
 	int hdmi_output = 1, hdmi_input = 3;
 
-	if (ioctl(output, VIDIOC_S_OUTPUT, &hdmi_output) || ioctl(input, VIDIOC_S_INPUT, &hdmi_input) ||
+	if (ioctl(output, VIDIOC_S_OUTPUT, &hdmi_output) ||
+	    ioctl(input, VIDIOC_S_INPUT, &hdmi_input) ||
 	    set_control(input, "HDMI 000-0 Is Connected To", 2) ||
 	    ioctl(output, VIDIOC_G_FMT, &from) || ioctl(input, VIDIOC_G_FMT, &to) ||
 	    from.fmt.pix.pixelformat != to.fmt.pix.pixelformat ||
