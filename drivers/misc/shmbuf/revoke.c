@@ -46,8 +46,11 @@ void shmbuf_revoke(struct shmbuf *buf)
 	spin_unlock(&buf->lock);
 	if (buf->ops->fence)
 		buf->ops->fence(buf);
-	/* Only a VMA that counts has entries. */
-	if (mapped)
+	/*
+	 * Only a counted VMA has PTEs, except one whose ->mapped() has failed half
+	 * way. That VMA keeps the buffer, but not the memory of a device.
+	 */
+	if (mapped || buf->ops->of_device)
 		unmap_mapping_range(mapping, 0, 0, 1);
 	filemap_invalidate_unlock(mapping);
 	/* First, as a program may have to make an importer let go. */
