@@ -9,7 +9,7 @@
  * and so wants QEMU's -icount shift=0; else nanoseconds. Values of GROUP "pages"
  * are for the whole size; each value is the median of several.
  *
- * usage: bench [-i] GROUP...	with GROUP pages, dmabuf, ops, wake, copy, scale, cpus, locks
+ * usage: bench [-i] GROUP...	with GROUP pages, dmabuf, frames, ops, wake, copy, scale, cpus, locks
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <linux/dma-heap.h>
 #include <linux/memfd.h>
 #include <linux/udmabuf.h>
+#include <linux/videodev2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +29,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -61,6 +63,12 @@ static void die(const char *what)
 {
 	printf("bench: error %s: %s\n", what, strerror(errno));
 	exit(1);
+}
+
+static void must(bool ok)
+{
+	if (!ok)
+		die("an operation");
 }
 
 static int compare(const void *a, const void *b)
@@ -197,6 +205,57 @@ static int create_heap(size_t size)
 	return ioctl(heap_node, DMA_HEAP_IOCTL_ALLOC, &d) ? -1 : (int)d.fd;
 }
 
+/* A file on tmpfs with huge pages. fallocate() leaves the zeroing to the first touch. */
+#define TMPFS	"/tmp"
+static int tmpfs_node = -1;
+
+static int create_tmpfs(size_t size)
+{
+	int fd = openat(tmpfs_node, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	void *p;
+
+	if (fd < 0)
+		return -1;
+	p = ftruncate(fd, size) ? MAP_FAILED :
+	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (p == MAP_FAILED)
+		die(TMPFS);
+	munmap(p, size);
+	return fd;
+}
+
+/* A buffer of a capture device, whose driver uses videobuf2-vmalloc. */
+#define CAMERA	"/dev/video0"
+static int camera_node = -1;
+
+static struct v4l2_format set_format(int fd, unsigned int width, unsigned int height)
+{
+	struct v4l2_format format = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
+
+	format.fmt.pix.width = width;
+	format.fmt.pix.height = height;
+	format.fmt.pix.pixelformat = V4L2_PIX_FMT_YUYV;
+	if (ioctl(fd, VIDIOC_S_FMT, &format) || format.fmt.pix.width != width || format.fmt.pix.height != height)
+		die("VIDIOC_S_FMT");
+	return format;
+}
+
+static int create_vb2(size_t size)
+{
+	struct v4l2_create_buffers c = { .count = 1, .memory = V4L2_MEMORY_MMAP };
+	int fd = open(CAMERA, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	c.format = set_format(fd, 320, 180);
+	c.format.fmt.pix.sizeimage = size;
+	if (ioctl(fd, VIDIOC_CREATE_BUFS, &c) || c.count != 1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 static int create_anonymous(size_t size)
 {
 	return memfd_create("unused", MFD_CLOEXEC);
@@ -208,6 +267,7 @@ struct kind {
 	/* Opened before, with the number in *node. */
 	const char *path;
 	int *node;
+	int open_flags;
 	int flags;		/* of mmap() */
 	int advice;
 	size_t unit;		/* what sizes it can have */
@@ -228,10 +288,12 @@ static const struct kind kinds[] = {
 	{ "memfd", create_memfd },
 	{ "memfd-populate", create_memfd, .flags = MAP_SHARED | MAP_POPULATE },
 	{ "memfd-thp", create_memfd, .thp = true },
+	{ "tmpfs-huge", create_tmpfs, TMPFS, &tmpfs_node, .open_flags = O_DIRECTORY },
 	{ "memfd-hugetlb", create_hugetlb, .unit = 2 * MIB },
 	{ "udmabuf", create_udmabuf, "/dev/udmabuf", &udmabuf_node },
 	{ "heap-system", create_heap, "/dev/dma_heap/system", &heap_node },
 	{ "heap-cma", create_heap, "/dev/dma_heap/default_cma_region", &heap_node },
+	{ "v4l2-mmap", create_vb2, CAMERA, &camera_node, .unit = MIB },
 	{}
 };
 
@@ -258,7 +320,7 @@ static bool open_kind(const struct kind *k, size_t size)
 	if (k->unit && size % k->unit)
 		return false;
 	if (k->path) {
-		*k->node = open(k->path, O_RDWR | O_CLOEXEC);
+		*k->node = open(k->path, (k->open_flags ?: O_RDWR) | O_CLOEXEC);
 		if (*k->node < 0) {
 			printf("bench: without %s: %s: %s\n", k->name, k->path, strerror(errno));
 			return false;
@@ -381,6 +443,7 @@ static void bench_pages(void)
 	int runs, run, m;
 	size_t s;
 
+	must(!mount("none", TMPFS, "tmpfs", 0, "huge=always"));
 	for (s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
 		runs = sizes[s] < 64 * MIB ? RUNS : sizes[s] < 512 * MIB ? 5 : 3;
 		for (k = kinds; k->name; k++) {
@@ -507,6 +570,154 @@ static void bench_dmabuf(void)
 	close(importer);
 }
 
+/* --- frames of a camera ---------------------------------------------------------- */
+
+#define FRAMES	16
+#define BUFFERS	3
+
+static uint64_t own_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* Where a frame goes that is not left where the driver put it. */
+struct frames {
+	int camera;
+	size_t size;
+	enum v4l2_memory memory;
+	char *copy;
+	char *mapped[BUFFERS];
+	int fds[BUFFERS];
+};
+
+static void queue_frame(const struct frames *f, struct v4l2_buffer *b)
+{
+	b->type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+	b->memory = f->memory;
+	if (f->memory == V4L2_MEMORY_DMABUF)
+		b->m.fd = f->fds[b->index];
+	if (ioctl(f->camera, VIDIOC_QBUF, b))
+		die("VIDIOC_QBUF");
+}
+
+static void start_frames(struct frames *f, const struct kind *k)
+{
+	struct v4l2_requestbuffers r = {
+		.count = BUFFERS,
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = f->memory,
+	};
+	int type = r.type, i;
+
+	if (ioctl(f->camera, VIDIOC_REQBUFS, &r) || r.count != BUFFERS)
+		die("VIDIOC_REQBUFS");
+	for (i = 0; i < BUFFERS; i++) {
+		struct v4l2_buffer b = { .index = i, .type = r.type, .memory = r.memory };
+
+		if (f->memory == V4L2_MEMORY_MMAP) {
+			must(!ioctl(f->camera, VIDIOC_QUERYBUF, &b));
+			f->mapped[i] = mmap(NULL, f->size, PROT_READ, MAP_SHARED, f->camera, b.m.offset);
+			must(f->mapped[i] != MAP_FAILED);
+		} else {
+			int fd = k->create(f->size);
+
+			must(fd >= 0);
+			f->mapped[i] = map(k, fd, f->size);
+			f->fds[i] = k->create == create_pages ? export_shmbuf(fd, f->size) : dup(fd);
+			must(f->fds[i] >= 0);
+			close(fd);
+		}
+		queue_frame(f, &b);
+	}
+	if (ioctl(f->camera, VIDIOC_STREAMON, &type))
+		die("VIDIOC_STREAMON");
+}
+
+static void stop_frames(struct frames *f)
+{
+	for (int i = 0; i < BUFFERS; i++) {
+		munmap(f->mapped[i], f->size);
+		if (f->memory == V4L2_MEMORY_DMABUF)
+			close(f->fds[i]);
+	}
+}
+
+/* Sleeps until there is a frame. */
+static void take_frame(struct frames *f)
+{
+	struct v4l2_buffer b = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = f->memory };
+
+	if (!f->memory) {
+		must(read(f->camera, f->copy, f->size) == (ssize_t)f->size);
+		return;
+	}
+	if (ioctl(f->camera, VIDIOC_DQBUF, &b))
+		die("VIDIOC_DQBUF");
+	if (f->copy)
+		memcpy(f->copy, f->mapped[b.index], f->size);
+	queue_frame(f, &b);
+}
+
+/* What a frame costs the process that gets it, from the sleep on. */
+static void bench_frames(void)
+{
+	static const struct {
+		const char *name;
+		enum v4l2_memory memory;
+		const char *kind;	/* of a DMA-BUF, or of the copy */
+	} ways[] = {
+		{ "read", 0, "anonymous" },
+		{ "v4l2-mmap", V4L2_MEMORY_MMAP },
+		{ "memfd-copy", V4L2_MEMORY_MMAP, "memfd" },
+		{ "heap-system", V4L2_MEMORY_DMABUF, "heap-system" },
+		{ "shmbuf", V4L2_MEMORY_DMABUF, "pages" },
+	};
+	static const unsigned int sizes[][2] = { { 1920, 1080 }, { 3840, 2160 } };
+	const struct kind *k;
+	uint64_t begin;
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+		for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++) {
+			struct frames f = { .memory = ways[w].memory };
+			bool copies = f.memory != V4L2_MEMORY_DMABUF && ways[w].kind;
+			int fd = -1;
+
+			f.camera = open(CAMERA, O_RDWR | O_CLOEXEC);
+			if (f.camera < 0)
+				die(CAMERA);
+			f.size = set_format(f.camera, sizes[s][0], sizes[s][1]).fmt.pix.sizeimage;
+			for (k = kinds; k->name && strcmp(k->name, ways[w].kind ?: ""); k++)
+				;
+			must(!k->name || open_kind(k, f.size));
+			if (copies) {
+				fd = k->create(f.size);
+				must(fd >= 0);
+				f.copy = map(k, fd, f.size);
+			}
+			if (f.memory)
+				start_frames(&f, k);
+			for (int i = 0; i < 2 * BUFFERS; i++)
+				take_frame(&f);
+			begin = own_time();
+			for (int i = 0; i < FRAMES; i++)
+				take_frame(&f);
+			report("frames", ways[w].name, f.size, "frame", (double)(own_time() - begin) / FRAMES);
+			if (copies) {
+				munmap(f.copy, f.size);
+				close(fd);
+			}
+			if (f.memory)
+				stop_frames(&f);
+			close(f.camera);
+			if (k->name)
+				close_kind(k);
+		}
+	}
+}
+
 /* --- one operation at a time --------------------------------------------------- */
 
 #define LOOPS	500
@@ -524,12 +735,6 @@ static void bench_dmabuf(void)
 	}								\
 	report(group, name, size, metric, median(values, RUNS));	\
 } while (0)
-
-static void must(bool ok)
-{
-	if (!ok)
-		die("an operation");
-}
 
 static void map_and_unmap(int fd)
 {
@@ -563,11 +768,16 @@ static void signal_buffer(int fd)
 	must(!ioctl(fd, SHMBUF_IOC_SIGNAL, &n));
 }
 
-static void ack_buffer(int fd)
+static void ack_with(int fd, uint32_t flags)
 {
-	struct shmbuf_notify n = { 0 };
+	struct shmbuf_notify n = { .flags = flags };
 
 	must(!ioctl(fd, SHMBUF_IOC_ACK, &n));
+}
+
+static void ack_buffer(int fd)
+{
+	ack_with(fd, 0);
 }
 
 static void ask_info(int fd)
@@ -671,21 +881,21 @@ static void bench_ops(void)
 	common_ops("ops", "memfd", PAGE, create_memfd, fd);
 	close(fd);
 	fd = eventfd(0, EFD_CLOEXEC);
-	MEASURE("ops", "eventfd", PAGE, "signal+ack", { use_event(fd, true); use_event(fd, false); });
+	MEASURE("ops", "eventfd", PAGE, "signal", use_event(fd, true));
 	close(fd);
 }
 
-/* --- waking somebody ------------------------------------------------------------ */
+/* --- wake-ups ------------------------------------------------------------------- */
 
 struct channel {
-	const char *name;
 	int in, out;		/* the same but for a pipe */
+	bool shmbuf;
 	bool poll;
 };
 
 static void send_wake(const struct channel *c)
 {
-	if (!strcmp(c->name, "pages"))
+	if (c->shmbuf)
 		signal_buffer(c->in);
 	else
 		use_event(c->in, true);
@@ -697,18 +907,21 @@ static void take_wake(const struct channel *c)
 
 	if (c->poll)
 		must(poll(&p, 1, -1) == 1);
-	if (!strcmp(c->name, "pages"))
-		ack_buffer(c->out);
+	if (c->shmbuf)
+		ack_with(c->out, c->poll ? 0 : SHMBUF_NOTIFY_WAIT);
 	else
 		use_event(c->out, false);
 }
 
 static struct channel open_channel(const char *name)
 {
-	struct channel c = { .name = name, .poll = !strstr(name, "-read") };
+	struct channel c = {
+		.shmbuf = !strncmp(name, "pages", 5),
+		.poll = !strchr(name, '-'),
+	};
 	int ends[2];
 
-	if (!strcmp(name, "pages")) {
+	if (c.shmbuf) {
 		c.in = c.out = create_pages(PAGE);
 	} else if (!strncmp(name, "eventfd", 7)) {
 		c.in = c.out = eventfd(0, EFD_CLOEXEC);
@@ -761,7 +974,7 @@ static double round_trips(const char *name)
 
 static void bench_wake(void)
 {
-	static const char *const names[] = { "pages", "eventfd", "pipe", "eventfd-read", "pipe-read" };
+	static const char *const names[] = { "pages", "eventfd", "pipe", "pages-wait", "eventfd-read", "pipe-read" };
 	enum { N = sizeof(names) / sizeof(*names) };
 	double values[N][RUNS];
 	int run, i;
@@ -1104,7 +1317,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} groups[] = {
-		{ "pages", bench_pages }, { "dmabuf", bench_dmabuf }, { "ops", bench_ops }, { "wake", bench_wake },
+		{ "pages", bench_pages }, { "dmabuf", bench_dmabuf }, { "frames", bench_frames },
+		{ "ops", bench_ops }, { "wake", bench_wake },
 		{ "copy", bench_copy }, { "scale", bench_scale }, { "cpus", bench_cpus },
 		{ "locks", bench_locks },
 	};

@@ -5,7 +5,7 @@
 usage: report.py read RESULTS.json KERNEL COMMAND RUN=CONFIGURATION=CONSOLE...
                                                                    consoles to JSON
        report.py text RESULTS.json                                 JSON to tables
-       report.py chart RESULTS.json CHART.svg                      and to a chart
+       report.py charts RESULTS.json FOLDER                        and to charts
        report.py check RESULTS.json                                a line per bar, TAP
 
 RUN is "x86_64" and "again" (instructions), "uml" and "locks" (nanoseconds).
@@ -19,6 +19,7 @@ import sys
 KIB, MIB = 1 << 10, 1 << 20
 BIG = 64 * MIB
 WALK = ("mmap", "touch", "munmap")
+LIFE = ("create", *WALK, "close")
 
 
 class Results:
@@ -113,7 +114,7 @@ def text(r):
         f"x86_64, instructions per 4 KiB page, {human(BIG)}; walk is mmap + touch + munmap", ["", *steps, "walk"],
         [[k, *(r.page(k, BIG, s) for s in steps), r.walk(k)] for k in kinds])
     sizes = r.sizes("x86_64", "pages")
-    for title, what in (("walk", WALK), ("create", ("create",))):
+    for title, what in (("walk", WALK), ("create", ("create",)), ("a whole life: create, walk, close", LIFE)):
         yield from table(f"x86_64, instructions per 4 KiB page, by size: {title}", ["", *map(human, sizes)],
                          [[k, *(r.page(k, s, *what) for s in sizes)] for k in kinds])
     yield from table("x86_64, instructions to map all, touch one page, and unmap", ["", *map(human, sizes)],
@@ -121,9 +122,10 @@ def text(r):
     yield from table("x86_64, instructions of fork(), the child's exit and wait(), with all of it mapped", ["", *map(human, sizes)],
                      [[k, *(r.value("x86_64", "pages", k, s, "fork") for s in sizes)] for k in kinds])
     yield from simple_table(r, "x86_64, instructions to make a DMA-BUF, import it, and map it; a heap makes one in create", "x86_64", "dmabuf", "size")
+    yield from simple_table(r, "x86_64, instructions that a frame of a camera costs the process that gets it", "x86_64", "frames", "size")
     yield from simple_table(r, "x86_64, instructions per operation, one page", "x86_64", "ops")
     for run, unit in (("x86_64", "instructions"), ("uml", "ns")):
-        yield from simple_table(r, f"{run}, {unit} from a signal to who waits for it (-read: without poll())", run, "wake")
+        yield from simple_table(r, f"{run}, {unit} from a signal to the process that waits for it (-read, -wait: without poll())", run, "wake")
         yield from simple_table(r, f"{run}, {unit} to sum up what the producer wrote, by how the consumer gets at it", run, "copy", "size")
         for name in r.names(run, "copy"):
             even = r.break_even(run, name)
@@ -183,8 +185,9 @@ def bars(r):
         yield (f"{m} with 10,000 buffers alive against 1",
                ratio(v("x86_64", "scale", "pages", 10000, m), v("x86_64", "scale", "pages", 1, m)), 1.1)
     all_of_it = ("create", "export", "attach+map")
-    yield ("EXPORT, attach and map of 64 MiB against heap-system",
-           ratio(dmabuf(r, "pages", *all_of_it), dmabuf(r, "heap-system", *all_of_it)), 1)
+    # A heap makes the memory and the DMA-BUF in one.
+    yield ("EXPORT, attach and map of 64 MiB against heap-system's allocation, attach and map",
+           ratio(dmabuf(r, "pages", *all_of_it[1:]), dmabuf(r, "heap-system", *all_of_it)), 1)
     yield ("EXPORT, attach and map of 64 MiB against udmabuf",
            ratio(dmabuf(r, "pages", *all_of_it[1:]), dmabuf(r, "udmabuf", *all_of_it[1:])), 0.1)
     # The name of a lock's class is what initialised it. What the whole VFS shares is in the table.
@@ -222,31 +225,86 @@ def read(path, kernel, command, runs):
         f.write("\n")
 
 
-def chart(r, path):
-    kinds = [(k, r.walk(k)) for k in r.names("x86_64", "pages")]
-    kinds = sorted(((k, w) for k, w in kinds if w), key=lambda kw: -kw[1])
-    ours = ("pages", "contig", "coherent", "stream", "region")
-    rows = "\n".join(f'{w:.2f} {i} "{"shmbuf " + k.upper() if k in ours else k}" {2 if k in ours else 1}' for i, (k, w) in enumerate(kinds)
-                     if not k.startswith("pages-"))
+OURS = ("pages", "contig", "coherent", "stream", "region", "shmbuf")
+
+
+def label(name):
+    return "shmbuf " + name.upper() if name in OURS[:-1] else name
+
+
+def plot(path, title, r, body):
     script = f"""
-set terminal svg size 760,420 font "sans-serif,13" background "white"
+set terminal svg size 760,460 font "sans-serif,13" background "white"
 set output "{path}"
-set title "mmap, a write to each page, munmap of {human(BIG)}: guest instructions per 4 KiB page\\n{r.data['kernel']}; kunit/bench.config; {r.data['command']}" font ",11" noenhanced
+set title "{title}\\n{r.data['kernel']}; {r.data['command']}" font ",11" noenhanced
+set border 3
+set tics nomirror
+set style fill solid
+unset key
+{body}
+"""
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+
+
+def bars_of(values, rest=""):
+    """Horizontal bars of (name, value), the longest at the bottom."""
+    rows = "\n".join(f'{v:.2f} "{label(n)}" {2 if n in OURS else 1} "{cell(v)}"' for n, v in sorted(values, key=lambda nv: -nv[1]))
+    return f"""
 set logscale x
-set xrange [0.5:20000]
+set xrange [{min(v for _, v in values) / 4}:{max(v for _, v in values) * 4}]
 set offsets 0, 0, 0.5, 0.5
 set grid x
-set border 3
-set style fill solid
-set tics nomirror
-unset key
 $rows << END
 {rows}
 END
-plot $rows using (0.5):0:(0.5):1:($0-0.35):($0+0.35):($4==2 ? 0x1f6fb4 : 0xa0a0a0):yticlabels(3) with boxxyerror linecolor rgb variable, \\
-     $rows using ($1*1.1):0:(sprintf("%.1f", $1)) with labels left
-"""
-    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+plot $rows using (1e-3):0:(1e-3):1:($0-0.35):($0+0.35):($3==2 ? 0x1f6fb4 : 0xa0a0a0):yticlabels(2) with boxxyerror linecolor rgb variable, \\
+     $rows using ($1*1.1):0:4 with labels left"""
+
+
+def spread(values, top):
+    """Where the labels of the lines stand, none above another, on a logarithmic axis."""
+    step = (top / min(values.values())) ** (1 / 32)
+    places, last = {}, 0
+    for k, v in sorted(values.items(), key=lambda kv: kv[1]):
+        places[k] = last = max(v, last * step)
+    return places
+
+
+def lines_of(r, what):
+    """A line per kind, by size."""
+    kinds = [k for k in r.names("x86_64", "pages") if not k.startswith("pages-")]
+    sizes = r.sizes("x86_64", "pages")
+    colours = dict(zip(OURS, ("0x1f6fb4", "0xd1495b", "0x2e8b57", "0xe08e1b", "0x7b4fa6")))
+    body, plots = "", []
+    lines = {k: [(s, v) for s in sizes if (v := r.page(k, s, *what)) is not None] for k in sorted(kinds, key=lambda k: k in OURS)}
+    places = spread({k: points[-1][1] for k, points in lines.items()},
+                    max(v for points in lines.values() for _, v in points))
+    for k, points in lines.items():
+        rows = "\n".join(f'{s // KIB} {v:.3f}' for s, v in points)
+        body += f"${k.replace('-', '_')} << END\n{rows}\nEND\n"
+        colour, width = colours.get(k, "0xb0b0b0"), 2 if k in OURS else 1
+        plots.append(f"${k.replace('-', '_')} using 1:2 with linespoints linecolor rgb {colour} linewidth {width} pointtype 7 pointsize 0.4")
+        body += f'set label "{label(k)}" at {sizes[-1] // KIB * 1.3},{places[k]:.3f} left font ",9" textcolor rgb {colour if k in OURS else "0x808080"}\n'
+    names = ", ".join(f'"{human(s)}" {s // KIB}' for s in sizes if s != 2 * MIB)
+    return f"""
+set logscale xy
+set xrange [3:{sizes[-1] // KIB * 14}]
+set xtics ({names})
+set xlabel "size of the buffer"
+set ylabel "guest instructions per 4 KiB page"
+set grid
+{body}
+plot """ + ", \\\n".join(plots)
+
+
+def charts(r, folder):
+    values = [(k, w) for k in r.names("x86_64", "pages") if not k.startswith("pages-") and (w := r.walk(k))]
+    plot(f"{folder}/chart.svg", f"mmap, a write to each page, munmap of {human(BIG)}: guest instructions per 4 KiB page; shorter is faster", r, bars_of(values))
+    plot(f"{folder}/walk.svg", "mmap, a write to each page, munmap; lower is faster", r, lines_of(r, WALK))
+    plot(f"{folder}/life.svg", "create, mmap, a write to each page, munmap, close; lower is faster", r, lines_of(r, LIFE))
+    size = max(r.sizes("x86_64", "frames"))
+    values = [(n, r.value("x86_64", "frames", n, size, "frame")) for n in r.names("x86_64", "frames")]
+    plot(f"{folder}/frames.svg", f"a frame of {size / 1e6:.1f} MB (4K) from a driver to a process: instructions of the process, wake-up included; shorter is faster", r, bars_of(values))
 
 
 def main(argv):
@@ -254,8 +312,8 @@ def main(argv):
         return read(argv[2], argv[3], argv[4], argv[5:])
     if len(argv) == 3 and argv[1] == "text":
         return print("\n".join(text(Results(argv[2]))))
-    if len(argv) == 4 and argv[1] == "chart":
-        return chart(Results(argv[2]), argv[3])
+    if len(argv) == 4 and argv[1] == "charts":
+        return charts(Results(argv[2]), argv[3])
     if len(argv) == 3 and argv[1] == "check":
         return check(Results(argv[2]))
     return __doc__

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # make bench: costs of shmbuf and of its peers. On x86_64 twice, by counting the
 # guest's instructions; under UML by the clock; and under UML once more for contended
-# locks. Results are bench/results.{json,txt} and bench/chart.svg.
+# locks. Results are bench/results.{json,txt} and bench/*.svg.
 #
 # "clients" compares usbmon and comedi before and after their conversion instead.
 #
@@ -54,7 +54,7 @@ write_results() {
 	"$top/bench/report.py" read "$results.new" "$(kernel_version)" "make bench" "${runs[@]}"
 	mv "$results.new" "$results"
 	"$top/bench/report.py" text "$results" >"$top/bench/results.txt"
-	"$top/bench/report.py" chart "$results" "$top/bench/chart.svg"
+	"$top/bench/report.py" charts "$results" "$top/bench"
 }
 
 # build_clients COMMIT: a kernel of that state of the series, and the program.
@@ -104,11 +104,11 @@ for name in bench bench-uml bench-locks; do
 	check "$name-build" "$name: build the kernel" build_kernel || finish
 	check "$name-programs" "$name: build the programs" build_bench || finish
 done
-measure x86_64 bench -i pages dmabuf ops wake copy scale
-measure again bench -i pages dmabuf ops wake copy scale
+measure x86_64 bench -i pages dmabuf frames ops wake copy scale
+measure again bench -i pages dmabuf frames ops wake copy scale
 measure uml bench-uml copy wake cpus
 measure locks bench-locks locks
-check report "write bench/results.json, results.txt and chart.svg" write_results || finish
+check report "write bench/results.json, results.txt and charts" write_results || finish
 [ "${1:-}" != check ] || STAGE_TAIL=60 check bars "each bar is met" check_bars || true
 cat "$top/bench/results.txt"
 finish

@@ -111,7 +111,7 @@ pack_initramfs() {
 build_bench() {
 	local headers=$programs options=() program
 	[ "$arch" = um ] || options=(-static) headers=$kernel
-	mkdir -p "$programs"/{dev,proc,sys}
+	mkdir -p "$programs"/{dev,proc,sys,tmp}
 	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$headers" headers
 	for program in guest/init bench/bench; do
 		"${cross}gcc" -O2 -Wall -Werror "${options[@]}" -isystem "$headers/usr/include" \
