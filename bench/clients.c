@@ -151,6 +151,7 @@ static void comedi(void)
 	}
 	printf("comedi.write_64k %llu\n", least);
 	ioctl(fd, COMEDI_CANCEL, 1);
+	close(fd);
 }
 
 static void load(const char *module)
@@ -171,5 +172,8 @@ int main(int argc, char **argv)
 	load(argv[1]);
 	usbmon();
 	comedi();
+	/* The buffers go with the device. */
+	if (syscall(SYS_delete_module, "comedi_test", 0))
+		die("delete_module");
 	return 0;
 }
