@@ -170,6 +170,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	load(argv[1]);
+	/* Devices are still being found, and the clock that usbmon reads changes. */
+	sleep(5);
 	usbmon();
 	comedi();
 	/* The buffers go with the device. */
