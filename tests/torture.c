@@ -63,14 +63,17 @@ static int create(struct slot *s)
 		.numa_node = SHMBUF_NUMA_ANY,
 		.name = "torture",
 	};
-	int dev = open_node();
+	int dev = open_node(), failed;
 
 	if (c.backing != SHMBUF_BACKING_PAGES)
 		c.size = c.size > (1 << 20) && rnd(4) ? 1 << 20 : c.size;
-	s->fd = ioctl(dev, SHMBUF_IOC_CREATE, &c) ? -1 : c.fd;
-	s->size = c.size;
+	failed = ioctl(dev, SHMBUF_IOC_CREATE, &c);
 	close(dev);
-	return s->fd;
+	if (failed)
+		return -1;
+	s->fd = c.fd;
+	s->size = c.size;
+	return 0;
 }
 
 static char *some_page(void) { return arena + rnd(ARENA / page) * page; }
@@ -284,9 +287,7 @@ static void replace(struct slot *s)
 		revoke_buffer(fd);
 		break;
 	}
-	if (create(s) < 0)
-		s->fd = fd;
-	else
+	if (!create(s))
 		close(fd);
 	pthread_rwlock_unlock(&s->lock);
 }
