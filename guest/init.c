@@ -5,7 +5,8 @@
  * kernel puts the unknown NAME=VALUE words of its command line: GUEST_TESTS,
  * folders with what kselftest packs, a colon between them, of which GUEST_STOP
  * runs none after one that fails; or GUEST_RUN, a program and its arguments. A
- * guest with neither has only booted.
+ * guest with neither has only booted. GUEST_MODULES is a file with a module and its
+ * parameters in each line; they are loaded before, and those of shmbuf unloaded after.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -264,6 +266,62 @@ static int run_tests(char *folders)
 	return failed;
 }
 
+static char modules[64][128];
+static int nr_modules;
+
+static void load_modules(const char *path)
+{
+	FILE *list = fopen(path, "r");
+	char *line, *parameters;
+	int fd;
+
+	while (list && nr_modules < 64 && fgets(modules[nr_modules], 128, list)) {
+		line = modules[nr_modules++];
+		line[strcspn(line, "\n")] = 0;
+		parameters = strchr(line, ' ');
+		if (parameters)
+			*parameters++ = 0;
+		fd = open(line, O_RDONLY);
+		if (syscall(SYS_finit_module, fd, parameters ?: "", 0) && errno != EEXIST)
+			printf("guest: cannot load %s: %s\n", line, strerror(errno));
+		close(fd);
+	}
+	if (list)
+		fclose(list);
+}
+
+/* Returns whether the modules of shmbuf can be unloaded and leave nothing. */
+static int unload_modules(void)
+{
+	static const char *const traces[] = {
+		"/dev/shmbuf*", "/sys/module/shmbuf*", "/sys/class/misc/shmbuf*",
+		"/sys/kernel/debug/shmbuf*", "/sys/kernel/slab/*shmbuf*",
+		"/sys/kernel/tracing/events/shmbuf*", "/sys/bus/pci/drivers/shmbuf*",
+	};
+	int clean = 1;
+	char *name;
+	glob_t g;
+	size_t i;
+
+	while (nr_modules) {
+		name = strrchr(modules[--nr_modules], '/') + 1;
+		name[strcspn(name, ".")] = 0;
+		if (strncmp(name, "shmbuf", 6) || !syscall(SYS_delete_module, name, O_NONBLOCK))
+			continue;
+		printf("guest: cannot unload %s: %s\n", name, strerror(errno));
+		clean = 0;
+	}
+	for (i = 0; i < sizeof(traces) / sizeof(*traces); i++) {
+		if (glob(traces[i], 0, NULL, &g))
+			continue;
+		printf("guest: %s is left\n", g.gl_pathv[0]);
+		globfree(&g);
+		clean = 0;
+	}
+	printf("%sok 1 unloading leaves nothing\n", clean ? "" : "not ");
+	return clean;
+}
+
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 
 /* Prints what the tests left behind: what is found twice, with time between. */
@@ -287,6 +345,7 @@ static void report_leaks(void)
 int main(void)
 {
 	char *tests = getenv("GUEST_TESTS"), *words = getenv("GUEST_RUN");
+	char *list = getenv("GUEST_MODULES");
 	int status = 0;
 
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -309,10 +368,14 @@ int main(void)
 	measure_slowness();
 	/* What was there before is not the tests' fault; KUnit ran before. */
 	write_file(KMEMLEAK, "clear");
+	if (list)
+		load_modules(list);
 	if (tests)
 		status = run_tests(tests);
 	else if (words)
 		status = run(words);
+	if (list && !unload_modules())
+		status |= 1;
 	report_leaks();
 	printf("guest: exit status %d\n", status);
 	sync();
