@@ -34,6 +34,12 @@ bench: ## what it costs against every peer: tables, JSON and a chart, in bench/;
 bench-check: ## the same, and is it as fast as it must be?
 	@scripts/bench.sh check
 
+dkms: ## shmbuf-dkms, shmbuf-dev and a tarball, in dist/: the module for kernels from 6.12 on
+	@scripts/dkms.sh
+
+distro: ## that package on kernels that the distribution built; or KERNELS="6.12 7.3"
+	@scripts/distro.sh $(KERNELS)
+
 gate: ## what a maintainer's machines would find, at every patch, on 7.3 and 7.2
 	@scripts/gate.sh $(STAGES)
 
@@ -55,4 +61,4 @@ check-sync: ## do patches/ and the mirrored folders agree?
 distclean: ## forget the downloaded source, the trees and the builds
 	@scripts/distclean.sh
 
-.PHONY: help run check kunit selftests matrix coverage mutants soak bench bench-check gate tree export post fold check-sync distclean
+.PHONY: help run check kunit selftests matrix coverage mutants soak bench bench-check gate dkms distro tree export post fold check-sync distclean

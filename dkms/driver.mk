@@ -15,7 +15,7 @@ endif
 
 shmbuf-api := compat_set_desc_from_vma vma_desc_test_any vmf_insert_folio_pmd \
 	folio_expected_ref_count folio_contain_hwpoisoned_page atomic_dec_and_wake_up \
-	copy_struct_to_user extensible_ioctl_valid dma_buf_attach_revocable \
+	copy_struct_to_user extensible_ioctl_valid \
 	dma_buf_invalidate_mappings pcim_p2pdma_provider
 shmbuf-found := $(sort $(shell grep -rhow $(patsubst %,-e %,$(shmbuf-api)) $(shmbuf-headers)))
 shmbuf-found += $(if $(shell grep -l '(\*mapped)' $(shmbuf-headers)/mm.h),mapped)
@@ -28,6 +28,6 @@ ccflags-y += -I$(shmbuf-dir)/include -I$(shmbuf-dir)/include/uapi \
 	-I$(shmbuf-dir)/compat/include -include $(shmbuf-dir)/compat/compat.h \
 	$(patsubst %,-DCOMPAT_%,$(shmbuf-lacks)) \
 	$(if $(shmbuf-old-mmap),-DCOMPAT_OLD_MMAP -fplan9-extensions) \
-	$(if $(shell grep -w alloc_contig_pages $(objtree)/Module.symvers),,-DCOMPAT_NO_CONTIG_ALLOC)
+	$(if $(shell grep alloc_contig_pages $(objtree)/Module.symvers),,-DCOMPAT_NO_CONTIG_ALLOC)
 
-KBUILD_EXTRA_SYMBOLS += $(wildcard /var/lib/dkms/shmbuf/*/$(KERNELRELEASE)/$(UTS_MACHINE)/Module.symvers)
+KBUILD_EXTRA_SYMBOLS += $(wildcard /var/lib/dkms/shmbuf/*/$(KERNELRELEASE)/*/Module.symvers)

@@ -1,45 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What an older kernel lacks. Included before each file; driver.mk looks into the
- * kernel's headers and defines COMPAT_NAME if NAME is not there.
- */
+/* Included before each file. If the kernel's headers lack NAME, driver.mk defines COMPAT_NAME. */
 #ifndef _SHMBUF_COMPAT_H
 #define _SHMBUF_COMPAT_H
 
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
+#include <linux/fs_context.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pseudo_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/wait_bit.h>
 
-#ifndef SHMBUF_MAGIC
-#define SHMBUF_MAGIC		0x53484d42
-#endif
+#define SHMBUF_MAGIC	0x53484d42
 
-/* The kernel can have it and not export it. */
+/* As init_pseudo() of newer kernels. */
+#define init_pseudo(fc, magic) \
+	((fc)->s_iflags |= SB_I_NOEXEC | SB_I_NODEV, init_pseudo(fc, magic))
+
+/* The kernel may have it, and not export it. */
 #ifdef COMPAT_NO_CONTIG_ALLOC
 #undef CONFIG_CONTIG_ALLOC
 #endif
 
-/* A namespace without quotes became one with quotes. */
+/* Until 6.12 the macro added the quotation marks. */
 #undef MODULE_IMPORT_NS
 #define MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns, ns)
 
 #ifndef kmalloc_obj
-#define kmalloc_obj(var, ...) \
-	((typeof(var) *)kmalloc(sizeof(var), COMPAT_GFP(__VA_ARGS__)))
-#define COMPAT_GFP(...)		(GFP_KERNEL __VA_OPT__(* 0 +) __VA_ARGS__)
-#endif
-#ifndef kzalloc_obj
+#define kmalloc_obj(var, gfp)	((typeof(var) *)kmalloc(sizeof(var), gfp))
 #define kzalloc_obj(var)	((typeof(var) *)kzalloc(sizeof(var), GFP_KERNEL))
-#endif
-#ifndef kvmalloc_objs
-#define kvmalloc_objs(var, nr) \
-	((typeof(var) *)kvmalloc_array(nr, sizeof(var), GFP_KERNEL))
+#define kvmalloc_objs(var, nr)	((typeof(var) *)kvmalloc_array(nr, sizeof(var), GFP_KERNEL))
 #endif
 
 #ifdef COMPAT_copy_struct_to_user
@@ -53,26 +46,16 @@ static inline int copy_struct_to_user(void __user *dst, size_t usize,
 #endif
 
 #ifdef COMPAT_extensible_ioctl_valid
-static inline bool extensible_ioctl_valid(unsigned int cmd, unsigned int known,
-					  size_t min_size)
-{
-	return !((cmd ^ known) & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT)) &&
-	       _IOC_SIZE(cmd) >= min_size;
-}
+#define extensible_ioctl_valid(cmd, known, min_size) \
+	(!(((cmd) ^ (known)) & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT)) && \
+	 _IOC_SIZE(cmd) >= (min_size))
 #endif
 
 #ifndef FD_PREPARE
 struct compat_fd {
-	int err;
-	int fd;
+	int err, fd;
 	struct file *file;
 };
-
-static inline struct compat_fd compat_fd_end(struct compat_fd f)
-{
-	f.err = f.fd < 0 ? f.fd : PTR_ERR_OR_ZERO(f.file);
-	return f;
-}
 
 static inline void compat_fd_release(struct compat_fd *f)
 {
@@ -82,66 +65,43 @@ static inline void compat_fd_release(struct compat_fd *f)
 		fput(f->file);
 }
 
-#define FD_PREPARE(name, flags, expr)					\
-	struct compat_fd name __cleanup(compat_fd_release) = ({		\
-		struct compat_fd f_ = { .fd = get_unused_fd_flags(flags) }; \
-		if (f_.fd >= 0)						\
-			f_.file = (expr);				\
-		compat_fd_end(f_);					\
-	})
-#define fd_prepare_fd(name)	((name).fd)
-
-static inline int compat_fd_publish(struct compat_fd *f)
-{
-	int fd = f->fd;
-
-	fd_install(fd, f->file);
-	*f = (struct compat_fd) { .fd = -1 };
-	return fd;
-}
-
-#define fd_publish(name)	compat_fd_publish(&(name))
-#define FD_ADD(flags, expr) ({						\
-	FD_PREPARE(add_, flags, expr);					\
-	add_.err ?: fd_publish(add_);					\
+#define FD_PREPARE(f, flags, expr)					\
+	struct compat_fd f __cleanup(compat_fd_release) =		\
+		{ .fd = get_unused_fd_flags(flags) };			\
+	f.file = f.fd < 0 ? ERR_PTR(f.fd) : (expr);			\
+	f.err = PTR_ERR_OR_ZERO(f.file)
+#define fd_prepare_fd(f)	((f).fd)
+#define fd_publish(f) ({						\
+	int fd_ = (f).fd;						\
+	fd_install(fd_, (f).file);					\
+	(f) = (struct compat_fd) { .fd = -1 };				\
+	fd_;								\
 })
+#define FD_ADD(flags, expr) \
+	({ FD_PREPARE(f_, flags, expr); f_.err ?: fd_publish(f_); })
 #endif
 
 #ifdef COMPAT_atomic_dec_and_wake_up
-static inline bool atomic_dec_and_wake_up(atomic_t *var)
-{
-	if (!atomic_dec_and_test(var))
-		return false;
-	smp_mb__after_atomic();
-	wake_up_var(var);
-	return true;
-}
+#define atomic_dec_and_wake_up(var) \
+	do { if (atomic_dec_and_test(var)) wake_up_var(var); } while (0)
 #endif
 
 #ifdef COMPAT_folio_contain_hwpoisoned_page
-static inline bool folio_contain_hwpoisoned_page(struct folio *folio)
-{
-	return folio_test_hwpoison(folio) ||
-	       (folio_test_large(folio) && folio_test_has_hwpoisoned(folio));
-}
+#define folio_contain_hwpoisoned_page(folio) \
+	(folio_test_hwpoison(folio) || \
+	 (folio_test_large(folio) && folio_test_has_hwpoisoned(folio)))
 #endif
 
-/* For folios of a page cache, with private data or without. */
+/* For folios that are, or were, in a page cache. */
 #ifdef COMPAT_folio_expected_ref_count
-static inline int folio_expected_ref_count(const struct folio *folio)
-{
-	return (folio->mapping ? folio_nr_pages(folio) : 0) +
-	       folio_test_private(folio) + folio_mapcount(folio);
-}
+#define folio_expected_ref_count(folio) \
+	((int)((folio)->mapping ? folio_nr_pages(folio) : 0) + \
+	 folio_test_private(folio) + folio_mapcount(folio))
 #endif
 
 /* mm installs the PMD itself, after it has allocated a page table. */
 #ifdef COMPAT_vmf_insert_folio_pmd
-static inline vm_fault_t vmf_insert_folio_pmd(struct vm_fault *vmf,
-					      struct folio *folio, bool write)
-{
-	return VM_FAULT_FALLBACK;
-}
+#define vmf_insert_folio_pmd(vmf, folio, write)	VM_FAULT_FALLBACK
 #endif
 
 #if __has_include(<linux/pfn_t.h>)
@@ -150,17 +110,15 @@ static inline vm_fault_t vmf_insert_folio_pmd(struct vm_fault *vmf,
 	vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write)
 #endif
 
-/* Without a provider, a device does not reach the memory of another. */
+/* Without a provider, devices do not reach the memory of another device. */
 #ifdef COMPAT_pcim_p2pdma_provider
 #define pcim_p2pdma_init(pdev)			(-EOPNOTSUPP)
 #define pcim_p2pdma_provider(pdev, bar)		NULL
 #endif
 
-/* Importers that can only move their mappings do not promise to give them up. */
-#ifdef COMPAT_dma_buf_attach_revocable
-#define dma_buf_attach_revocable(attach)	false
-#endif
+/* An importer that can move a mapping does not promise to give it up. */
 #ifdef COMPAT_dma_buf_invalidate_mappings
+#define dma_buf_attach_revocable(attach)	false
 #define dma_buf_invalidate_mappings		dma_buf_move_notify
 #endif
 
@@ -168,4 +126,4 @@ static inline vm_fault_t vmf_insert_folio_pmd(struct vm_fault *vmf,
 #include "mmap.h"
 #endif
 
-#endif /* _SHMBUF_COMPAT_H */
+#endif

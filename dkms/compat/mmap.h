@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ->mmap_prepare() and ->mapped() for kernels that have only ->mmap().
- *
- * A structure of the kernel is extended by one that begins with it, and takes its
- * name in the files of the driver. With -fplan9-extensions a pointer to the longer one
- * is a pointer to the shorter one.
+ * For kernels that have only ->mmap(): structures that begin with those of the kernel
+ * and take their names. With -fplan9-extensions they are accepted in place of those.
  */
 struct compat_vm_ops {
 	struct vm_operations_struct;
 	int (*mapped)(unsigned long start, unsigned long end, pgoff_t pgoff,
-		      const struct file *file, void **vm_private_data);
+		      const struct file *file, void **private_data);
 };
 
 struct compat_desc {
 	struct file *file;
-	unsigned long start;
-	unsigned long end;
+	unsigned long start, end;
 	pgoff_t pgoff;
 	struct file *vm_file;
 	vm_flags_t vma_flags;
 	pgprot_t page_prot;
 	const struct compat_vm_ops *vm_ops;
 	void *private_data;
+};
+
+struct compat_file_ops {
+	struct file_operations;
+	int (*compat_prepare)(struct compat_desc *desc);
 };
 
 #define vm_operations_struct	compat_vm_ops
@@ -40,42 +41,30 @@ struct compat_desc {
 
 #define compat_or(a, b, c, ...)	((a) | (b) | (c))
 #define compat_flags(...)	compat_or(__VA_ARGS__, 0, 0)
-#define vma_desc_test(desc, flag)	(!!((desc)->vma_flags & (flag)))
-#define vma_desc_test_any(desc, ...) \
-	(!!((desc)->vma_flags & compat_flags(__VA_ARGS__)))
-#define vma_desc_set_flags(desc, ...) \
-	((desc)->vma_flags |= compat_flags(__VA_ARGS__))
-#define vma_desc_clear_flags(desc, ...) \
-	((desc)->vma_flags &= ~compat_flags(__VA_ARGS__))
+#define vma_desc_test_any(desc, ...)	(!!((desc)->vma_flags & compat_flags(__VA_ARGS__)))
+#define vma_desc_test		vma_desc_test_any
+#define vma_desc_set_flags(desc, ...)	((desc)->vma_flags |= compat_flags(__VA_ARGS__))
+#define vma_desc_clear_flags(desc, ...)	((desc)->vma_flags &= ~compat_flags(__VA_ARGS__))
 #define vma_desc_size(desc)	((desc)->end - (desc)->start)
 #define vma_flags_to_legacy(flags)	(flags)
 #define vma_is_accessible(vma)	((vma)->vm_flags & VM_ACCESS_FLAGS)
 
 #define compat_set_desc_from_vma	shmbuf_set_desc_from_vma
-#define __compat_vma_mmap		shmbuf_compat_vma_mmap
-void shmbuf_set_desc_from_vma(struct compat_desc *desc, struct file *file,
-			      struct vm_area_struct *vma);
-int shmbuf_compat_vma_mmap(struct compat_desc *desc, struct vm_area_struct *vma);
+#define __compat_vma_mmap		shmbuf_complete_mmap
+void shmbuf_set_desc_from_vma(struct compat_desc *desc, struct file *file, struct vm_area_struct *vma);
+int shmbuf_complete_mmap(struct compat_desc *desc, struct vm_area_struct *vma);
+int shmbuf_compat_mmap(struct file *file, struct vm_area_struct *vma);
 
 #ifdef COMPAT_DRIVER
 struct shmbuf;
 
-/* A name without parentheses is that of a function in mmap.c. */
+/* These stand in mmap.c. The functions that the driver defines get other names. */
 int shmbuf_file_mmap_prepare(struct file *file, struct vm_area_struct *vma);
-int shmbuf_coherent_mapped(struct shmbuf *buf, struct vm_area_struct *vma,
-			   vm_flags_t flags);
-#define mmap_prepare		mmap
-#define shmbuf_file_mmap_prepare(...) \
-	__maybe_unused compat_file_mmap_prepare(__VA_ARGS__)
-#define shmbuf_coherent_mapped(...) \
-	__maybe_unused compat_coherent_mapped(__VA_ARGS__)
+int shmbuf_coherent_mapped(struct shmbuf *buf, struct vm_area_struct *vma, vm_flags_t flags);
+#define mmap_prepare			mmap
+#define shmbuf_file_mmap_prepare(...)	__maybe_unused unused_prepare(__VA_ARGS__)
+#define shmbuf_coherent_mapped(...)	__maybe_unused unused_mapped(__VA_ARGS__)
 #else
-struct compat_file_ops {
-	struct file_operations;
-	int (*compat_prepare)(struct compat_desc *desc);
-};
-
-int shmbuf_compat_mmap(struct file *file, struct vm_area_struct *vma);
-#define file_operations		compat_file_ops
-#define mmap_prepare		mmap = shmbuf_compat_mmap, .compat_prepare
+#define file_operations			compat_file_ops
+#define mmap_prepare			mmap = shmbuf_compat_mmap, .compat_prepare
 #endif
