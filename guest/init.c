@@ -6,7 +6,8 @@
  * folders with what kselftest packs, a colon between them, of which GUEST_STOP
  * runs none after one that fails; or GUEST_RUN, a program and its arguments. A
  * guest with neither has only booted. GUEST_MODULES is a file with a module and its
- * parameters in each line; they are loaded before, and those of shmbuf unloaded after.
+ * parameters in each line; they are loaded before. With GUEST_UNLOAD those of shmbuf are
+ * unloaded after.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -374,7 +375,7 @@ int main(void)
 		status = run_tests(tests);
 	else if (words)
 		status = run(words);
-	if (list && !unload_modules())
+	if (getenv("GUEST_UNLOAD") && !unload_modules())
 		status |= 1;
 	report_leaks();
 	printf("guest: exit status %d\n", status);
