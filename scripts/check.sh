@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make check: patches, tools, the tests on three of the targets, and the package on two
-# kernels of the distribution. Goes on after a failure where the next stage does not need
-# the failed one.
+# make check: patches, tools, and the tests on three of the targets. Goes on after
+# a failure where the next stage does not need the failed one.
 
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/source.sh"
@@ -113,10 +112,5 @@ check dma-iommu "the same behind an IOMMU" dma dma-iommu "peers intel_iommu=on" 
 check dma-bounce "the same, and SYNC copies" dma dma-bounce swiotlb=force || true
 check unplug "a guest's memory is unplugged" count_peers unplug || true
 check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "${consoles[@]}" || true
-if [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
-	say "$(elapsed) the package on kernels of the distribution: not run, as debootstrap needs root and mounts"
-else
-	check distro "the package on kernels of the distribution: the newest, and 6.12" "$top/scripts/distro.sh" 7.3 6.12 || true
-fi
 print_table
 finish
