@@ -146,7 +146,7 @@ static int open_region(size_t size)
 	return fd;
 }
 
-/* fallocate() on shmem leaves the zeroing to whoever touches a page first. */
+/* fallocate() on shmem leaves the zeroing to the first touch of a page. */
 static int create_memfd_with(size_t size, unsigned int flags)
 {
 	int fd = memfd_create("bench", MFD_CLOEXEC | flags);
