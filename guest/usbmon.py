@@ -24,6 +24,7 @@ import threading
 from clients import buffers, dies_of, expect, finish, libc, map_file, race, refused, unmap, wait_for
 
 MON_IOCT_RING_SIZE, MON_IOCQ_RING_SIZE = 0x9204, 0x9205
+MON_IOCX_MFETCH, MON_IOCH_MFLUSH = 0xc0109207, 0x9208
 PAGE = mmap.PAGESIZE
 
 
@@ -180,6 +181,30 @@ def misuse(node):
     unmap(address, size)
 
 
+def wraps(node):
+    """A program that maps the ring finds each event in one piece, and a filler where the next did not fit."""
+    ring = os.open(node, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.ioctl(ring, MON_IOCT_RING_SIZE, 65536)
+    size = fcntl.ioctl(ring, MON_IOCQ_RING_SIZE)
+    address = map_file(ring, size)
+    offsets = (ctypes.c_uint32 * 256)()
+    types, beyond_end = [], 0
+    for _ in range(100):
+        read_disk([4096])
+        fetch = bytearray(struct.pack("QII", ctypes.addressof(offsets), len(offsets), 0))
+        fcntl.ioctl(ring, MON_IOCX_MFETCH, fetch)
+        n = struct.unpack("QII", fetch)[1]
+        for offset in offsets[:n]:
+            header = ctypes.string_at(address + offset, 64)
+            types.append(header[8:9])
+            beyond_end += offset + 64 + struct.unpack_from("I", header, 36)[0] > size
+        fcntl.ioctl(ring, MON_IOCH_MFLUSH, n)
+    expect("no event of a mapped ring wraps", b"C" in types and not beyond_end, beyond_end)
+    expect("a filler takes the place at the end", b"@" in types)
+    unmap(address, size)
+    os.close(ring)
+
+
 def write_self(address):
     with open("/proc/self/mem", "r+b", buffering=0) as memory:
         memory.seek(address)
@@ -233,6 +258,7 @@ def main():
     node = "/dev/usbmon%d" % number
     compare(number)
     misuse(node)
+    wraps(node)
     racing(node, float(sys.argv[1]) if len(sys.argv) > 1 else 0)
     fd = os.open(node, os.O_RDONLY)
     size = fcntl.ioctl(fd, MON_IOCQ_RING_SIZE)

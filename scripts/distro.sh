@@ -258,7 +258,7 @@ test_suite() {
 	rm -rf "$root"
 }
 
-[ "$(id -u)" = 0 ] || die "debootstrap needs root"
+[ "$(id -u)" = 0 ] || die "run this as root: debootstrap makes device nodes and mounts"
 full=
 [ $# -gt 0 ] || { full=1; set -- 6.12 7.2 7.3; }
 need "${build_packages[@]}" debootstrap cpio qemu-system-x86 debhelper dh-dkms libelf-dev
