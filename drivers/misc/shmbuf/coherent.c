@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Backing COHERENT: memory of the DMA API that a device and the CPU see alike at
- * any time. Only the API knows its pages, so only the API can map it.
+ * any time. Memory in the direct map of a cache-coherent device is mapped by page frame
+ * number. Other memory has pages that only the API knows, so only the API can map it.
  */
 
+#include <linux/cc_platform.h>
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
+#include <linux/mm.h>
 
 #include "shmbuf.h"
 
@@ -41,6 +44,10 @@ static int shmbuf_coherent_alloc(struct shmbuf *buf, int numa_node)
 	if (!vaddr)
 		return -ENOMEM;
 	iosys_map_set_vaddr(&buf->map, vaddr);
+	/* The API may decrypt the pages, which page table entries would not know. */
+	if (dev_is_dma_coherent(dev) && virt_addr_valid(vaddr) &&
+	    !cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+		shmbuf_set_pfns(buf, page_to_pfn(virt_to_page(vaddr)));
 	return 0;
 }
 
@@ -52,20 +59,37 @@ static void shmbuf_coherent_free(struct shmbuf *buf)
 	iosys_map_clear(&buf->map);
 }
 
+static const struct vm_operations_struct shmbuf_coherent_vm_ops = {
+	.mapped		= shmbuf_vma_mapped,
+	.open		= shmbuf_vma_open,
+	.close		= shmbuf_vma_close,
+	.access		= shmbuf_vma_access,
+};
+
 static void shmbuf_coherent_prepare(struct shmbuf *buf,
 				    struct vm_area_desc *desc)
 {
+	if (buf->pfn) {
+		shmbuf_prepare_pfns(buf, desc);
+		return;
+	}
+	desc->vm_ops = &shmbuf_coherent_vm_ops;
 	/* VM_IO keeps get_user_pages() away from pages that the API may have. */
 	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_DONTEXPAND_BIT,
 			   VMA_DONTDUMP_BIT);
 }
 
 /* ->mmap_prepare() has no VMA, and revocation would not find the mapping. */
-static int shmbuf_coherent_mapped(struct shmbuf *buf,
-				  struct vm_area_struct *vma, vm_flags_t flags)
+static int shmbuf_coherent_mapped(struct shmbuf *buf, const struct file *file,
+				  unsigned long start, unsigned long end,
+				  vm_flags_t flags)
 {
+	struct vm_area_struct *vma;
 	int err = -ENODEV;
 
+	if (buf->pfn)
+		return shmbuf_map_pfns(buf, file, start, end, flags);
+	vma = shmbuf_find_new_vma(file, start, flags);
 	if (!vma)
 		return -EOPNOTSUPP;
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
@@ -78,13 +102,6 @@ static int shmbuf_coherent_mapped(struct shmbuf *buf,
 	return err;
 }
 
-static const struct vm_operations_struct shmbuf_coherent_vm_ops = {
-	.mapped		= shmbuf_vma_mapped,
-	.open		= shmbuf_vma_open,
-	.close		= shmbuf_vma_close,
-	.access		= shmbuf_vma_access,
-};
-
 const struct shmbuf_backing shmbuf_coherent = {
 	.name		= "coherent",
 	.backing	= SHMBUF_BACKING_COHERENT,
@@ -92,7 +109,7 @@ const struct shmbuf_backing shmbuf_coherent = {
 			  BIT(SHMBUF_CACHE_WRITE_COMBINE) |
 			  BIT(SHMBUF_CACHE_UNCACHED),
 	.of_device	= true,
-	.vm_ops		= &shmbuf_coherent_vm_ops,
+	.vm_ops		= &shmbuf_pfn_vm_ops,
 	.alloc		= shmbuf_coherent_alloc,
 	.free		= shmbuf_coherent_free,
 	.prepare	= shmbuf_coherent_prepare,

@@ -32,10 +32,13 @@ static unsigned long shmbuf_nr_pages(const struct shmbuf *buf)
 /* The struct pages of a range need not be contiguous, so count PFNs. */
 static void free_pfns(unsigned long pfn, unsigned long nr)
 {
-	for (; nr; pfn++, nr--) {
+#ifdef CONFIG_CONTIG_ALLOC
+	if (nr)
+		free_contig_range(pfn, nr);
+#else
+	for (; nr; pfn++, nr--)
 		__free_page(pfn_to_page(pfn));
-		cond_resched();
-	}
+#endif
 }
 
 static struct page *alloc_block(unsigned int order, int numa_node)
@@ -172,6 +175,6 @@ const struct shmbuf_backing shmbuf_contig = {
 	.alloc		= shmbuf_contig_alloc,
 	.free		= shmbuf_contig_free,
 	.prepare	= shmbuf_prepare_pfns,
-	.mapped		= shmbuf_populate_pfns,
+	.mapped		= shmbuf_map_pfns,
 	.copy		= shmbuf_contig_copy,
 };

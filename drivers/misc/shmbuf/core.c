@@ -4,13 +4,15 @@
  *
  * A buffer is part of an inode on a pseudo filesystem, so its reference count is the
  * inode's, and it has an address_space of its own. Each buffer file and each open of
- * /dev/shmbuf pins the mount (simple_pin_fs()). The filesystem type holds the module
- * until the last inode is gone.
+ * /dev/shmbuf pins the mount. The filesystem type holds the module until the last inode
+ * is gone.
  */
 
 #include <kunit/visibility.h>
 #include <linux/array_size.h>
+#include <linux/atomic.h>
 #include <linux/capability.h>
+#include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
@@ -21,6 +23,7 @@
 #include <linux/magic.h>
 #include <linux/module.h>
 #include <linux/mount.h>
+#include <linux/mutex.h>
 #include <linux/pseudo_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/resource.h>
@@ -39,8 +42,9 @@
 
 static struct kmem_cache *shmbuf_cache;
 struct vfsmount *shmbuf_mnt;
-VISIBLE_IF_KUNIT int shmbuf_mnt_count;
-EXPORT_SYMBOL_IF_KUNIT(shmbuf_mnt_count);
+static DEFINE_MUTEX(mount_mutex);	/* the first and the last pin */
+VISIBLE_IF_KUNIT atomic_t shmbuf_mnt_pins;
+EXPORT_SYMBOL_IF_KUNIT(shmbuf_mnt_pins);
 
 static struct inode *shmbuf_alloc_inode(struct super_block *sb)
 {
@@ -140,16 +144,38 @@ static struct file_system_type shmbuf_fs_type = {
 	.kill_sb		= kill_anon_super,
 };
 
-/* Hold the mount of all buffers. Cannot fail while another reference exists. */
+/*
+ * Hold the mount of all buffers. Cannot fail while another pin exists. Unlike
+ * simple_pin_fs(), concurrent callers contend for no lock.
+ */
 int shmbuf_pin_mount(void)
 {
-	return simple_pin_fs(&shmbuf_fs_type, &shmbuf_mnt, &shmbuf_mnt_count);
+	struct vfsmount *mnt;
+
+	if (atomic_inc_not_zero(&shmbuf_mnt_pins))
+		return 0;
+	guard(mutex)(&mount_mutex);
+	if (atomic_inc_not_zero(&shmbuf_mnt_pins))
+		return 0;
+	mnt = kern_mount(&shmbuf_fs_type);
+	if (IS_ERR(mnt))
+		return PTR_ERR(mnt);
+	shmbuf_mnt = mnt;
+	/* Pairs with atomic_inc_not_zero(): a pin makes shmbuf_mnt visible. */
+	atomic_set_release(&shmbuf_mnt_pins, 1);
+	return 0;
 }
 
 /* Not during the eviction of an inode: this may shut down the superblock. */
 void shmbuf_unpin_mount(void)
 {
-	simple_release_fs(&shmbuf_mnt, &shmbuf_mnt_count);
+	struct vfsmount *mnt;
+
+	if (!atomic_dec_and_mutex_lock(&shmbuf_mnt_pins, &mount_mutex))
+		return;
+	mnt = shmbuf_mnt;
+	mutex_unlock(&mount_mutex);
+	kern_unmount(mnt);
 }
 
 static const char *const cache_names[] = {

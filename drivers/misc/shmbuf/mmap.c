@@ -48,20 +48,21 @@ static void count_mapping(struct shmbuf *buf, int change, bool writable)
 }
 
 /*
- * A file whose ->mmap() forwards to ->mmap_prepare() has not inserted its VMA yet.
- * The tree still has the VMA that MAP_FIXED replaces, and that VMA does not have
- * the private data of this one.
+ * The VMA whose ->mapped() is running, for a backing that installs PTEs there. NULL if
+ * a driver's ->mmap() forwards to ->mmap_prepare(): its VMA is not inserted yet. The
+ * tree still has the VMA that MAP_FIXED replaces, and that VMA does not have the
+ * private data of this one.
  */
-static struct vm_area_struct *find_new_vma(const struct file *file,
+struct vm_area_struct *shmbuf_find_new_vma(const struct file *file,
 					   unsigned long start,
-					   const void *private_data)
+					   vm_flags_t flags)
 {
 	struct vm_area_struct *vma;
 
 	mmap_assert_write_locked(current->mm);
 	vma = vma_lookup(current->mm, start);
 	if (!vma || vma->vm_file != file ||
-	    vma->vm_private_data != private_data)
+	    vma->vm_private_data != (void *)flags)
 		return NULL;
 	return vma;
 }
@@ -73,15 +74,13 @@ int shmbuf_vma_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 	vm_flags_t flags = (unsigned long)*vm_private_data;
 	struct shmbuf *buf = shmbuf_of_file(file);
 	bool writable = flags & VM_MAYWRITE;
-	struct vm_area_struct *vma;
 	int err;
 
 	err = count_new_mapping(buf, writable);
 	if (err)
 		return err;
 	if (buf->ops->mapped) {
-		vma = find_new_vma(file, start, *vm_private_data);
-		err = buf->ops->mapped(buf, vma, flags);
+		err = buf->ops->mapped(buf, file, start, end, flags);
 		if (err) {
 			count_mapping(buf, -1, writable);
 			return err;

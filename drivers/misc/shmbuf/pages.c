@@ -141,6 +141,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 		index += 1UL << order;
 		cond_resched();
 	}
+	mapping_set_folio_order_range(mapping, 0, limit);
 	return 0;
 }
 
@@ -419,11 +420,29 @@ static vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf,
 #define shmbuf_pages_huge_fault	NULL
 #endif
 
+/* mm maps several folios for a read fault, and one for a write fault. */
+static vm_fault_t shmbuf_pages_fault(struct vm_fault *vmf)
+{
+	unsigned long start = ALIGN_DOWN(vmf->address, SHMBUF_PTES_AROUND);
+	struct vm_area_struct *vma = vmf->vma;
+	vm_fault_t ret = 0;
+	pgoff_t first, last;
+
+	if ((vmf->flags & FAULT_FLAG_WRITE) &&
+	    mapping_max_folio_size(vma->vm_file->f_mapping) < SHMBUF_PTES_AROUND) {
+		first = linear_page_index(vma, max(start, vma->vm_start));
+		last = linear_page_index(vma, min(start + SHMBUF_PTES_AROUND,
+						  vma->vm_end) - 1);
+		ret = filemap_map_pages(vmf, first, last);
+	}
+	return ret ?: filemap_fault(vmf);
+}
+
 static const struct vm_operations_struct shmbuf_pages_vm_ops = {
 	.mapped		= shmbuf_vma_mapped,
 	.open		= shmbuf_vma_open,
 	.close		= shmbuf_vma_close,
-	.fault		= filemap_fault,
+	.fault		= shmbuf_pages_fault,
 	.map_pages	= filemap_map_pages,
 	.huge_fault	= shmbuf_pages_huge_fault,
 };

@@ -38,24 +38,66 @@ static bool has_huge_entry(const struct vm_fault *vmf)
 	return pmd_trans_huge(pmdp_get_lockless(vmf->pmd));
 }
 
+/*
+ * Map a page and, as mm does for folios, the pages after it. A page that is mapped
+ * already stays as it is.
+ */
+static vm_fault_t map_around(struct vm_area_struct *vma, unsigned long address,
+			     unsigned long pfn, bool write)
+{
+	unsigned long end = min(ALIGN(address + 1, SHMBUF_PTES_AROUND),
+				vma->vm_end);
+	pgprot_t prot = shmbuf_accessed_prot(vma, write);
+	vm_fault_t ret;
+
+	do {
+		ret = vmf_insert_pfn_prot(vma, address, pfn++, prot);
+		address += PAGE_SIZE;
+	} while (ret == VM_FAULT_NOPAGE && address < end);
+	return ret;
+}
+
+/* The PFN that a PMD would map, or an errno if a PTE has to map the address. */
+static int find_huge_pfn(struct vm_area_struct *vma, unsigned long address,
+			 unsigned long *pfn)
+{
+	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
+
+	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) ||
+	    !thp_vma_suitable_order(vma, address, PMD_ORDER))
+		return -EINVAL;
+	return shmbuf_pgoff_to_pfn(buf->pfn, buf->size,
+				   linear_page_index(vma, address), PMD_ORDER,
+				   pfn);
+}
+
 static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 {
 	struct shmbuf *buf = shmbuf_of_file(vmf->vma->vm_file);
-	pgprot_t prot = shmbuf_accessed_prot(vmf->vma,
-					     vmf->flags & FAULT_FLAG_WRITE);
-	unsigned long pfn;
+	struct address_space *mapping = buf->inode.i_mapping;
+	unsigned long pfn, huge_pfn;
 	vm_fault_t ret;
+	bool huge;
 
 	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size, vmf->pgoff, 0, &pfn))
 		return VM_FAULT_SIGBUS;
-	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	/* Exclusive, so that no concurrent fault installs a PMD. */
+	huge = !find_huge_pfn(vmf->vma, vmf->address & PMD_MASK, &huge_pfn);
+	if (huge)
+		filemap_invalidate_lock(mapping);
+	else
+		filemap_invalidate_lock_shared(mapping);
 	if (shmbuf_revoked(buf))
 		ret = VM_FAULT_SIGBUS;
 	else if (has_huge_entry(vmf))
 		ret = VM_FAULT_NOPAGE;
 	else
-		ret = vmf_insert_pfn_prot(vmf->vma, vmf->address, pfn, prot);
-	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
+		ret = map_around(vmf->vma, vmf->address, pfn,
+				 vmf->flags & FAULT_FLAG_WRITE);
+	if (huge)
+		filemap_invalidate_unlock(mapping);
+	else
+		filemap_invalidate_unlock_shared(mapping);
 	trace_shmbuf_fault(buf, vmf, 0, ret);
 	return ret;
 }
@@ -63,23 +105,19 @@ static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 static void map_pfns_ahead(struct vm_fault *vmf)
 {
+	struct shmbuf *buf = shmbuf_of_file(vmf->vma->vm_file);
 	unsigned long address = vmf->address & PMD_MASK, pfn;
-	struct vm_area_struct *vma = vmf->vma;
-	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
 	pmd_t *pmd = vmf->pmd;
 
-	lockdep_assert_held_write(&buf->inode.i_mapping->invalidate_lock);
+	lockdep_assert_held(&buf->inode.i_mapping->invalidate_lock);
 	while ((address += PMD_SIZE) % SHMBUF_FAULT_AROUND) {
 		struct vm_fault next = {
-			.vma		= vma,
+			.vma		= vmf->vma,
 			.address	= address,
 			.pmd		= ++pmd,
 		};
 
-		if (!thp_vma_suitable_order(vma, address, PMD_ORDER) ||
-		    shmbuf_pgoff_to_pfn(buf->pfn, buf->size,
-					linear_page_index(vma, address),
-					PMD_ORDER, &pfn))
+		if (find_huge_pfn(vmf->vma, address, &pfn))
 			return;
 		if (pmd_none(pmdp_get_lockless(pmd)) &&
 		    vmf_insert_pfn_pmd(&next, pfn,
@@ -92,18 +130,14 @@ static void map_pfns_ahead(struct vm_fault *vmf)
 static vm_fault_t shmbuf_pfn_huge_fault(struct vm_fault *vmf,
 					unsigned int order)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct shmbuf *buf = shmbuf_of_file(vma->vm_file);
-	unsigned long address = vmf->address & PMD_MASK, pfn;
+	struct shmbuf *buf = shmbuf_of_file(vmf->vma->vm_file);
 	vm_fault_t ret = VM_FAULT_NOPAGE;
+	unsigned long pfn;
 
-	if (order != PMD_ORDER || !thp_vma_suitable_order(vma, address, order))
+	if (order != PMD_ORDER ||
+	    find_huge_pfn(vmf->vma, vmf->address & PMD_MASK, &pfn))
 		return VM_FAULT_FALLBACK;
-	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size,
-				linear_page_index(vma, address), order, &pfn))
-		return VM_FAULT_FALLBACK;
-	/* Exclusive, so that no concurrent fault installs a page table. */
-	filemap_invalidate_lock(buf->inode.i_mapping);
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
 	if (shmbuf_revoked(buf))
 		ret = VM_FAULT_SIGBUS;
 	else if (!shmbuf_has_page_table(vmf))
@@ -111,7 +145,7 @@ static vm_fault_t shmbuf_pfn_huge_fault(struct vm_fault *vmf,
 					 vmf->flags & FAULT_FLAG_WRITE);
 	if (ret == VM_FAULT_NOPAGE)
 		map_pfns_ahead(vmf);
-	filemap_invalidate_unlock(buf->inode.i_mapping);
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
 	trace_shmbuf_fault(buf, vmf, order, ret);
 	return ret;
 }
@@ -165,27 +199,59 @@ static pgprot_t cache_pgprot(pgprot_t prot, u32 cache)
 void shmbuf_prepare_pfns(struct shmbuf *buf, struct vm_area_desc *desc)
 {
 	desc->page_prot = cache_pgprot(desc->page_prot, buf->cache);
-	vma_desc_set_flags(desc, VMA_PFNMAP_BIT, VMA_DONTEXPAND_BIT,
-			   VMA_DONTDUMP_BIT);
+	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_PFNMAP_BIT,
+			   VMA_DONTEXPAND_BIT, VMA_DONTDUMP_BIT);
 }
 
 /*
  * mm populates no VM_PFNMAP mapping, although MAP_LOCKED and mlockall() ask for
  * that. The mapping stays valid if populating it fails: a later access faults.
  */
-int shmbuf_populate_pfns(struct shmbuf *buf, struct vm_area_struct *vma,
+int shmbuf_populate_pfns(struct shmbuf *buf, const struct file *file,
+			 unsigned long start, unsigned long end,
 			 vm_flags_t flags)
 {
 	unsigned int fault_flags = flags & VM_WRITE ? FAULT_FLAG_WRITE : 0;
 	unsigned long addr;
 
-	if (!vma || (flags & VM_LOCKED_MASK) != VM_LOCKED)
+	if ((flags & VM_LOCKED_MASK) != VM_LOCKED ||
+	    !shmbuf_find_new_vma(file, start, flags))
 		return 0;
-	for (addr = vma->vm_start; addr < vma->vm_end; addr += PAGE_SIZE) {
+	for (addr = start; addr < end; addr += PAGE_SIZE) {
 		if (fatal_signal_pending(current) ||
 		    fixup_user_fault(current->mm, addr, fault_flags, NULL))
 			break;
 		cond_resched();
 	}
+	return 0;
+}
+
+/*
+ * For memory with struct pages: map a window that is too small for a PMD at once, as
+ * each fault costs more. Not for a region: mm tracks the memory type of what
+ * remap_pfn_range() maps until the VMA is gone, which can be after the device.
+ */
+int shmbuf_map_pfns(struct shmbuf *buf, const struct file *file,
+		    unsigned long start, unsigned long end, vm_flags_t flags)
+{
+	struct vm_area_struct *vma;
+	unsigned long pfn;
+
+	if (end - start >= PMD_SIZE)
+		return shmbuf_populate_pfns(buf, file, start, end, flags);
+	vma = shmbuf_find_new_vma(file, start, flags);
+	if (!vma || !vma_is_accessible(vma) ||
+	    shmbuf_pgoff_to_pfn(buf->pfn, buf->size, vma->vm_pgoff, 0, &pfn))
+		return 0;
+	filemap_invalidate_lock_shared(buf->inode.i_mapping);
+	if (!shmbuf_revoked(buf)) {
+		if (end - start == PAGE_SIZE)
+			map_around(vma, start, pfn, flags & VM_WRITE);
+		else
+			remap_pfn_range(vma, start, pfn, end - start,
+					shmbuf_accessed_prot(vma, flags &
+							     VM_WRITE));
+	}
+	filemap_invalidate_unlock_shared(buf->inode.i_mapping);
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/cc_platform.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
@@ -73,9 +74,9 @@ static void shmbuf_region_free(struct shmbuf *buf)
 static void shmbuf_region_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 {
 	shmbuf_prepare_pfns(buf, desc);
-	vma_desc_set_flags(desc, VMA_IO_BIT);
 	/* Memory of a guest or the machine may be encrypted, a device is not. */
-	if (!is_ram(PFN_PHYS(buf->pfn), buf->size))
+	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT) &&
+	    !is_ram(PFN_PHYS(buf->pfn), buf->size))
 		desc->page_prot = pgprot_decrypted(desc->page_prot);
 }
 

@@ -41,8 +41,8 @@ struct user_struct;
  *	called when nothing can reach the memory any more, twice with @of_device
  * @prepare: the part of ->mmap_prepare() that depends on the backing
  * @mapped: called when a VMA has been inserted and counted, with the flags that
- *	mmap() asked for. If it fails, the count is undone. The VMA is NULL if a
- *	driver's ->mmap() forwards to ->mmap_prepare(). NULL if nothing to do.
+ *	mmap() asked for; see shmbuf_find_new_vma(). If it fails, the count is
+ *	undone. NULL if nothing to do.
  * @copy: copy between the buffer at @pos and @iter, in the direction of @iter,
  *	which is not empty and fits; returns the bytes copied, less on a fault,
  *	or a negative errno
@@ -66,8 +66,8 @@ struct shmbuf_backing {
 	int (*alloc)(struct shmbuf *buf, int numa_node);
 	void (*free)(struct shmbuf *buf);
 	void (*prepare)(struct shmbuf *buf, struct vm_area_desc *desc);
-	int (*mapped)(struct shmbuf *buf, struct vm_area_struct *vma,
-		      vm_flags_t flags);
+	int (*mapped)(struct shmbuf *buf, const struct file *file,
+		      unsigned long start, unsigned long end, vm_flags_t flags);
 	ssize_t (*copy)(struct shmbuf *buf, loff_t pos, struct iov_iter *iter);
 	int (*vmap)(struct shmbuf *buf);
 	void (*sync)(struct shmbuf *buf, size_t offset, size_t len,
@@ -83,9 +83,9 @@ struct shmbuf_backing {
  * - the reservation lock of the DMA-BUF protects the mappings of importers;
  * - mapping->invalidate_lock protects page tables with PFNs: a PFN fault checks for
  *   revocation with the lock held shared. Revocation, which zaps the page tables,
- *   holds the lock exclusively, and so does a fault that installs a PMD. The lock
- *   also protects the memory of a device, which revocation frees: read(), write()
- *   and SYNC of such memory hold it shared;
+ *   holds the lock exclusively, and so does a fault that installs a PTE where another
+ *   thread could install a PMD. The lock also protects the memory of a device, which
+ *   revocation frees: read(), write() and SYNC of such memory hold it shared;
  * - the folio lock protects page tables with folios: a fault checks i_size, which
  *   revocation sets to 0 before it locks each folio once;
  * - shmbuf->lock protects the counts, the seals, the switch of i_size to 0, and
@@ -180,7 +180,7 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 void shmbuf_free_memory(struct shmbuf *buf);
 extern struct vfsmount *shmbuf_mnt;
 #if IS_ENABLED(CONFIG_KUNIT)
-extern int shmbuf_mnt_count;
+extern atomic_t shmbuf_mnt_pins;
 #endif
 struct shmbuf *shmbuf_get(struct shmbuf *buf);
 int shmbuf_pin_mount(void);
@@ -208,10 +208,16 @@ static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 	return !pmd_none(pmd) && !pmd_trans_huge(pmd);
 }
 
+/* A fault of a single page also installs the following PTEs, up to a multiple of this. */
+#define SHMBUF_PTES_AROUND	max(PAGE_SIZE, SZ_64K)
+
 /* A huge fault also installs the following PMDs, up to a multiple of this address. */
 #define SHMBUF_FAULT_AROUND	SZ_16M
 
 /* mmap.c */
+struct vm_area_struct *shmbuf_find_new_vma(const struct file *file,
+					   unsigned long start,
+					   vm_flags_t flags);
 int shmbuf_vma_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 		      const struct file *file, void **vm_private_data);
 void shmbuf_vma_open(struct vm_area_struct *vma);
@@ -222,8 +228,11 @@ int shmbuf_prepare_mapping(struct shmbuf *buf, struct vm_area_desc *desc);
 extern const struct vm_operations_struct shmbuf_pfn_vm_ops;
 pgprot_t shmbuf_accessed_prot(const struct vm_area_struct *vma, bool write);
 void shmbuf_prepare_pfns(struct shmbuf *buf, struct vm_area_desc *desc);
-int shmbuf_populate_pfns(struct shmbuf *buf, struct vm_area_struct *vma,
+int shmbuf_populate_pfns(struct shmbuf *buf, const struct file *file,
+			 unsigned long start, unsigned long end,
 			 vm_flags_t flags);
+int shmbuf_map_pfns(struct shmbuf *buf, const struct file *file,
+		    unsigned long start, unsigned long end, vm_flags_t flags);
 int shmbuf_vma_access(struct vm_area_struct *vma, unsigned long addr,
 		      void *data, int len, int write);
 

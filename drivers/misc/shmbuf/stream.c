@@ -68,7 +68,7 @@ const struct shmbuf_backing shmbuf_stream = {
 	.alloc		= shmbuf_stream_alloc,
 	.free		= shmbuf_stream_free,
 	.prepare	= shmbuf_prepare_pfns,
-	.mapped		= shmbuf_populate_pfns,
+	.mapped		= shmbuf_map_pfns,
 	.copy		= shmbuf_device_copy,
 	.sync		= shmbuf_stream_sync,
 };

@@ -498,7 +498,7 @@ static int use_buffer(struct kunit *test, u32 backing)
 static void test_allocation_fails(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
-	int nth = 0, failed = 0, err, held = shmbuf_mnt_count;
+	int nth = 0, failed = 0, err, held = atomic_read(&shmbuf_mnt_pins);
 
 	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
 	err = use_buffer(test, *backing);
@@ -513,7 +513,7 @@ static void test_allocation_fails(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
 			failed++;
 		}
-		KUNIT_EXPECT_EQ(test, shmbuf_mnt_count, held);
+		KUNIT_EXPECT_EQ(test, atomic_read(&shmbuf_mnt_pins), held);
 	} while (!current->fail_nth && nth < 1000);
 	current->fail_nth = 0;
 	kunit_info(test, "%d allocations, %d of them needed\n", nth - 1,

@@ -454,19 +454,19 @@ static void test_mount(struct kunit *test)
 {
 	struct shmbuf_create *arg = valid_argument(test, SHMBUF_IOC_CREATE);
 	struct file_test *t = test->priv;
-	int held = shmbuf_mnt_count;
+	int held = atomic_read(&shmbuf_mnt_pins);
 	struct file *file = create_contig(test);
 
-	KUNIT_EXPECT_GT(test, shmbuf_mnt_count, held);
+	KUNIT_EXPECT_GT(test, atomic_read(&shmbuf_mnt_pins), held);
 	kunit_release_action(test, put_file, file);
-	KUNIT_EXPECT_EQ(test, shmbuf_mnt_count, held);
+	KUNIT_EXPECT_EQ(test, atomic_read(&shmbuf_mnt_pins), held);
 
 	/* There is a buffer before it turns out that there is no memory. */
 	arg->backing = SHMBUF_BACKING_CONTIG;
 	arg->size = (u64)totalram_pages() << PAGE_SHIFT;
 	KUNIT_EXPECT_EQ(test, call(test, t->node, SHMBUF_IOC_CREATE, arg,
 				   sizeof(*arg)), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, shmbuf_mnt_count, held);
+	KUNIT_EXPECT_EQ(test, atomic_read(&shmbuf_mnt_pins), held);
 }
 
 /* CREATE gives a file for reading and writing, and says how large it is. */
