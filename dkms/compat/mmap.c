@@ -51,9 +51,9 @@ static int map_coherent(struct shmbuf *buf, struct vm_area_struct *vma)
 	return err;
 }
 
-/* ->mapped() of COHERENT. map_coherent() follows. */
-int shmbuf_coherent_mapped(struct shmbuf *buf, struct vm_area_struct *vma,
-			   vm_flags_t flags)
+/* ->mapped() of COHERENT. map_coherent() follows where faults do not map the memory. */
+int shmbuf_coherent_mapped(struct shmbuf *buf, const struct file *file,
+			   unsigned long start, unsigned long end, vm_flags_t flags)
 {
 	return 0;
 }

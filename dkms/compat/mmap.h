@@ -39,8 +39,8 @@ struct compat_file_ops {
 #define VMA_DONTDUMP_BIT	VM_DONTDUMP
 #define VMA_HUGEPAGE_BIT	VM_HUGEPAGE
 
-#define compat_or(a, b, c, ...)	((a) | (b) | (c))
-#define compat_flags(...)	compat_or(__VA_ARGS__, 0, 0)
+#define compat_or(a, b, c, d, ...)	((a) | (b) | (c) | (d))
+#define compat_flags(...)	compat_or(__VA_ARGS__, 0, 0, 0)
 #define vma_desc_test_any(desc, ...)	(!!((desc)->vma_flags & compat_flags(__VA_ARGS__)))
 #define vma_desc_test		vma_desc_test_any
 #define vma_desc_set_flags(desc, ...)	((desc)->vma_flags |= compat_flags(__VA_ARGS__))
@@ -60,7 +60,7 @@ struct shmbuf;
 
 /* These stand in mmap.c. The functions that the driver defines get other names. */
 int shmbuf_file_mmap_prepare(struct file *file, struct vm_area_struct *vma);
-int shmbuf_coherent_mapped(struct shmbuf *buf, struct vm_area_struct *vma, vm_flags_t flags);
+int shmbuf_coherent_mapped(struct shmbuf *buf, const struct file *file, unsigned long start, unsigned long end, vm_flags_t flags);
 #define mmap_prepare			mmap
 #define shmbuf_file_mmap_prepare(...)	__maybe_unused unused_prepare(__VA_ARGS__)
 #define shmbuf_coherent_mapped(...)	__maybe_unused unused_mapped(__VA_ARGS__)
