@@ -427,9 +427,11 @@ static void test_fault_beyond_the_end(struct kunit *test)
 
 	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, addr);
-	if (vma && t->buf->ops->backing == SHMBUF_BACKING_COHERENT) {
+	if (vma && !vma->vm_ops->fault) {
 		/* All is mapped, so that mm says SIGBUS by itself. */
-		KUNIT_EXPECT_NULL(test, vma->vm_ops->fault);
+		KUNIT_EXPECT_EQ(test, t->buf->ops->backing,
+				SHMBUF_BACKING_COHERENT);
+		KUNIT_EXPECT_EQ(test, t->buf->pfn, 0);
 	} else if (vma) {
 		struct vm_fault vmf = {
 			.vma = vma,
@@ -445,7 +447,8 @@ static void test_fault_beyond_the_end(struct kunit *test)
 	unmap(test, addr, SIZE);
 }
 
-static int failing_backing(struct shmbuf *buf, struct vm_area_struct *vma,
+static int failing_backing(struct shmbuf *buf, const struct file *file,
+			   unsigned long start, unsigned long end,
 			   vm_flags_t flags)
 {
 	return -ENXIO;
@@ -594,6 +597,92 @@ static void test_fault_around(struct kunit *test)
 	unmap(test, addr, PMD_SIZE + PAGE_SIZE);
 }
 
+/* A fault of a page also maps the pages after it, up to a multiple of 64 KiB. */
+static void test_pages_around(struct kunit *test)
+{
+	const unsigned long around = SHMBUF_PTES_AROUND;
+	unsigned long addr, cut, page, pfn;
+	pgprot_t prot;
+
+	addr = map(test, BUFFER_SIZE, RW, MAP_SHARED, 0);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	/* The rest of the mapping has no room for a PMD. */
+	cut = addr + PMD_SIZE;
+	unmap(test, cut, PAGE_SIZE);
+	page = ALIGN(cut + PAGE_SIZE, around);
+	KUNIT_EXPECT_EQ(test, fault_in_readable((char __user *)page, 1), 0);
+	KUNIT_EXPECT_EQ(test, entry_size(page - PAGE_SIZE, &pfn, &prot), 0);
+	KUNIT_EXPECT_EQ(test, entry_size(page + around, &pfn, &prot), 0);
+	page += around - PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, entry_size(page, &pfn, &prot), PAGE_SIZE);
+	expect_entry(test, page, (page - addr) >> PAGE_SHIFT, PAGE_SIZE);
+	unmap(test, addr, BUFFER_SIZE);
+}
+
+static void expect_window(struct kunit *test, unsigned long addr,
+			  unsigned long pages, unsigned long size)
+{
+	struct vma_test *t = test->priv;
+	unsigned long i, pfn;
+	pgprot_t prot;
+
+	for (i = 0; i < pages; i++, addr += PAGE_SIZE) {
+		pfn = t->buf->pfn + 1 + i;
+		KUNIT_EXPECT_EQ(test, entry_size(addr, &pfn, &prot), size);
+		KUNIT_EXPECT_EQ(test, pfn, t->buf->pfn + 1 + i);
+	}
+}
+
+/* A window too small for a PMD has its PTEs from the start, if it has access. */
+static void test_small_window(struct kunit *test)
+{
+	unsigned long addr, pages;
+
+	for (pages = 1; pages <= 3; pages += 2) {
+		addr = map(test, pages * PAGE_SIZE, RW, MAP_SHARED, PAGE_SIZE);
+		KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+		expect_window(test, addr, pages, PAGE_SIZE);
+		unmap(test, addr, pages * PAGE_SIZE);
+
+		addr = map(test, pages * PAGE_SIZE, PROT_NONE, MAP_SHARED,
+			   PAGE_SIZE);
+		KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+		expect_window(test, addr, pages, 0);
+		unmap(test, addr, pages * PAGE_SIZE);
+	}
+}
+
+/* No PTE appears if the buffer is revoked after the VMA was counted. */
+static void test_small_window_revoked(struct kunit *test)
+{
+	const vm_flags_t flags = VM_READ | VM_WRITE;
+	struct vma_test *t = test->priv;
+	struct vm_area_struct *vma;
+	unsigned long addr;
+
+	addr = map(test, SIZE, RW, MAP_SHARED, PAGE_SIZE);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	if (vma) {
+		zap_vma_ptes(vma, addr, SIZE);
+		vma->vm_private_data = (void *)flags;
+		i_size_write(&t->buf->inode, 0);
+		t->buf->ops->mapped(t->buf, t->file, addr, addr + SIZE, flags);
+		i_size_write(&t->buf->inode, t->buf->size);
+	}
+	mmap_write_unlock(current->mm);
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	expect_window(test, addr, PAGES, 0);
+
+	mmap_write_lock(current->mm);
+	t->buf->ops->mapped(t->buf, t->file, addr, addr + SIZE, flags);
+	vma->vm_private_data = t->buf;
+	mmap_write_unlock(current->mm);
+	expect_window(test, addr, PAGES, PAGE_SIZE);
+	unmap(test, addr, SIZE);
+}
+
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 /* A fault for a page that finds a huge entry there by now leaves it there. */
 static void test_page_fault_meets_huge_entry(struct kunit *test)
@@ -707,6 +796,17 @@ static int vma_test_init_coherent(struct kunit *test)
 	return vma_test_init(test, SHMBUF_BACKING_COHERENT, SIZE);
 }
 
+/* As if the memory were not in the direct map, so that the DMA API maps it. */
+static int vma_test_init_dma_mmap(struct kunit *test)
+{
+	int err = vma_test_init(test, SHMBUF_BACKING_COHERENT, SIZE);
+	struct vma_test *t = test->priv;
+
+	if (!err)
+		t->buf->pfn = 0;
+	return err;
+}
+
 static int vma_test_init_stream(struct kunit *test)
 {
 	return vma_test_init(test, SHMBUF_BACKING_STREAM, SIZE);
@@ -766,6 +866,13 @@ static struct kunit_suite shmbuf_vma_coherent_suite = {
 	.test_cases = shmbuf_vma_cases,
 };
 
+static struct kunit_suite shmbuf_vma_dma_mmap_suite = {
+	.name = "shmbuf_vma_dma_mmap",
+	.init = vma_test_init_dma_mmap,
+	.exit = vma_test_exit,
+	.test_cases = shmbuf_vma_cases,
+};
+
 static struct kunit_suite shmbuf_vma_stream_suite = {
 	.name = "shmbuf_vma_stream",
 	.init = vma_test_init_stream,
@@ -781,7 +888,7 @@ static struct kunit_case shmbuf_vma_at_once_cases[] = {
 
 static struct kunit_suite shmbuf_vma_at_once_suite = {
 	.name = "shmbuf_vma_at_once",
-	.init = vma_test_init_coherent,
+	.init = vma_test_init_dma_mmap,
 	.exit = vma_test_exit,
 	.test_cases = shmbuf_vma_at_once_cases,
 };
@@ -896,6 +1003,9 @@ static struct kunit_suite shmbuf_vma_cache_suite = {
 static struct kunit_case shmbuf_vma_huge_cases[] = {
 	KUNIT_CASE(test_huge_entries),
 	KUNIT_CASE(test_fault_around),
+	KUNIT_CASE(test_pages_around),
+	KUNIT_CASE(test_small_window),
+	KUNIT_CASE(test_small_window_revoked),
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 	KUNIT_CASE(test_page_fault_meets_huge_entry),
 #endif
@@ -912,8 +1022,8 @@ static struct kunit_suite shmbuf_vma_huge_suite = {
 };
 
 kunit_test_suites(&shmbuf_vma_pages_suite, &shmbuf_vma_contig_suite,
-		  &shmbuf_vma_coherent_suite, &shmbuf_vma_at_once_suite,
-		  &shmbuf_vma_stream_suite, &shmbuf_vma_huge_suite,
+		  &shmbuf_vma_coherent_suite, &shmbuf_vma_dma_mmap_suite,
+		  &shmbuf_vma_at_once_suite, &shmbuf_vma_stream_suite, &shmbuf_vma_huge_suite,
 		  &shmbuf_vma_cache_suite);
 
 MODULE_DESCRIPTION("KUnit tests for the mappings of shmbuf");
