@@ -662,10 +662,10 @@ static void test_small_window_revoked(struct kunit *test)
 
 	addr = map(test, SIZE, RW, MAP_SHARED, PAGE_SIZE);
 	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	unmap_mapping_range(t->file->f_mapping, 0, 0, 1);
 	mmap_write_lock(current->mm);
 	vma = vma_lookup(current->mm, addr);
 	if (vma) {
-		zap_vma_ptes(vma, addr, SIZE);
 		vma->vm_private_data = (void *)flags;
 		i_size_write(&t->buf->inode, 0);
 		t->buf->ops->mapped(t->buf, t->file, addr, addr + SIZE, flags);
