@@ -2408,10 +2408,11 @@ TEST_F(trace, events)
 		EXPECT_EQ(count_lines(trace, ino, "shmbuf_free: "), 1);
 		/* The driver itself answers those for page frame numbers. */
 		faults = count_lines(trace, ino, "shmbuf_fault: ");
-		if (backing == SHMBUF_BACKING_COHERENT)
+		if (backing == SHMBUF_BACKING_COHERENT) {
 			EXPECT_LE(faults, 1);
-		else
+		} else {
 			EXPECT_EQ(faults, backing != SHMBUF_BACKING_PAGES);
+		}
 	}
 }
 
