@@ -232,6 +232,10 @@ def label(name):
     return "shmbuf " + name.upper() if name in OURS[:-1] else name
 
 
+# A browser in dark mode shows a chart with its lightness inverted and its hues as they are.
+DARK = "@media (prefers-color-scheme: dark) { #gnuplot_canvas { filter: invert(0.9) hue-rotate(180deg) } }"
+
+
 def plot(path, title, r, body):
     script = f"""
 set terminal svg size 760,460 font "sans-serif,13" background "white"
@@ -244,6 +248,10 @@ unset key
 {body}
 """
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    with open(path) as f:
+        svg = f.read()
+    with open(path, "w") as f:
+        f.write(svg.replace("<defs>", f"<defs>\n<style>{DARK}</style>", 1))
 
 
 def bars_of(values, rest=""):
@@ -284,7 +292,7 @@ def lines_of(r, what):
         body += f"${k.replace('-', '_')} << END\n{rows}\nEND\n"
         colour, width = colours.get(k, "0xb0b0b0"), 2 if k in OURS else 1
         plots.append(f"${k.replace('-', '_')} using 1:2 with linespoints linecolor rgb {colour} linewidth {width} pointtype 7 pointsize 0.4")
-        body += f'set label "{label(k)}" at {sizes[-1] // KIB * 1.3},{places[k]:.3f} left font ",9" textcolor rgb {colour if k in OURS else "0x808080"}\n'
+        body += f'set label "{label(k)}" at {sizes[-1] // KIB * 1.3},{places[k]:.3f} left font ",9" textcolor rgb {colour if k in OURS else "0x606060"}\n'
     names = ", ".join(f'"{human(s)}" {s // KIB}' for s in sizes if s != 2 * MIB)
     return f"""
 set logscale xy
