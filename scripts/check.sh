@@ -46,6 +46,34 @@ frames() {
 	count_tap run_script frames "insmod $kernel/samples/shmbuf/shmbuf-frames.ko || exit" "python3 $top/guest/frames.py"
 }
 
+# What "make run" shows, and what README.md has of it.
+demo() {
+	demonstrate || return
+	"$top/scripts/readme.py" "$top" excerpt "$console"
+}
+
+# The program and the commands of README.md. modprobe finds a list of what is built in.
+readme() {
+	local modules=$work/modules release
+	release=$(cat "$kernel/include/config/kernel.release") || return
+	mkdir -p "$modules/lib/modules/$release"
+	cp "$kernel"/modules.* "$modules/lib/modules/$release"
+	depmod -b "$modules" "$release" || return
+	"$top/scripts/readme.py" "$top" c >"$work/readme.c" || return
+	gcc -O2 -Wall -Werror -isystem "$programs/usr/include" -o "$programs/readme" "$work/readme.c" || return
+	run_script readme 'set -e' "cd $top" "PATH=$programs:\$PATH" "export MODPROBE_OPTIONS='-d $modules'" \
+		'mount -t tmpfs none /etc && mkdir -p /etc/udev/rules.d' "$("$top/scripts/readme.py" "$top" sh)" \
+		'test -s /etc/udev/rules.d/60-shmbuf.rules && umount /etc' readme || return
+	grep -q '^frames .* 8M pages' "$console"
+	grep '^hello through a shared page' "$console"
+}
+
+# The package, and that apt would install it.
+package() {
+	OUT=$work/dist "$top/scripts/dkms.sh" || return
+	apt-get install --simulate "$work"/dist/shmbuf-*.deb
+}
+
 # The programs of the document in other languages. Root gets the languages.
 languages=(python3 nodejs golang-go rustc librust-memmap2-dev default-jdk-headless)
 other_languages() {
@@ -70,7 +98,7 @@ pfnmap() { count_tap run_program pfnmap /pfnmap -- /dev/shmbuf-ivshmem0; }
 
 targets=(uml uml-kasan x86_64)
 need_targets "${targets[@]}"
-need g++ b4
+need g++ b4 debhelper dh-dkms
 [ "$(id -u)" != 0 ] || need "${languages[@]}"
 lock_cache
 work=$(mktemp -d)
@@ -96,6 +124,9 @@ done
 use_target uml
 check unprivileged "selftests without root" without_root || true
 check nodevice "selftests without the device" without_device || true
+check demo "the demonstration of make run" demo || true
+check readme "the program and the commands of README.md" readme || true
+check package "the package, and that apt would install it" package || true
 check sample "sample: a driver, a program, a million records" sample || true
 check layers "each file of the driver calls only those before it" layers || true
 check frames "sample: a driver with a node of its own and two buffers" frames || true

@@ -81,5 +81,5 @@ base_option=
 stage sign "sign the series and find its recipients" write_series || exit 1
 mv -T "$work/out" "$out"
 [ -n "$base_option" ] || say "note: reviewers build on a commit that they know: KSRC=/path/to/a/git/checkout make post ..."
-say "$(find "$out" -name '*.patch' | wc -l) mails in $out; read them and README.md, \"Posting\", then send them with:" \
+say "$(find "$out" -name '*.patch' | wc -l) mails in $out; read them and CONTRIBUTING.md, \"Posting\", then send them with:" \
 	"git send-email $out/*.patch"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make run: from nothing to a program that maps a buffer of a booted kernel.
+# make run: from nothing to processes that map a buffer of a booted kernel.
 
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/source.sh"
@@ -15,7 +15,7 @@ use_target uml
 stage am "apply the series with git am" apply_series "$linux"
 stage build "build the kernel (UML)" build_kernel
 stage programs "build the programs" build_programs
-stage demo "boot it and run the demonstration" run_script demo "exec $programs/demo"
+stage demo "boot it and run the demonstration" demonstrate
 
 awk '/^guest: after / { exit } on && !/^(\[|guest: )/ { print } /Run .* as init process/ { on = 1 }' "$logs/demo.log"
 say

@@ -64,7 +64,7 @@ build_programs() {
 	local headers=$programs options=() program
 	if [ "$arch" = um ]; then
 		make -C "$linux" -s O="$headers" headers
-		for program in guest/init guest/demo samples/shmbuf/shmbuf-{consumer,hello}; do
+		for program in guest/{init,mapper} samples/shmbuf/shmbuf-{consumer,hello} tools/shmbuf/shmbuf; do
 			gcc -O2 -Wall -Werror -isystem "$headers/usr/include" -o "$programs/${program##*/}" "$top/$program.c"
 		done
 	else
@@ -240,3 +240,6 @@ run_script() {
 	printf '%s\n' "${@:2}" >"$script"
 	run_program "$1" /bin/sh "$script"
 }
+
+# Under UML. With a demonstration that fails, the command fails.
+demonstrate() { run_program demo /bin/bash "$top/guest/demo.sh" "$programs"; }

@@ -167,19 +167,28 @@ printf 'VERSION = 7\nPATCHLEVEL = 3\n' >"$work/empty/Makefile"
 refuses "the series does not apply" 'apply the series with git am failed|make a tree with the series failed' make -s tree KSRC="$work/empty"
 succeeds "nothing half-made stays" test -z "$(find "$SHMBUF_CACHE" -maxdepth 2 -name '*.part*')"
 
-# --- README.md ----------------------------------------------------------------------
+# --- README.md, DESIGN.md ----------------------------------------------------------------------
 
 readme() { "$top/scripts/readme.py" "$copy"; }
-succeeds "README.md is true" readme
-sed -i 's/^int main(void)$/int main(int argc)/' README.md
-refuses "another program in README.md" 'the program is not samples' readme
-restore
+succeeds "README.md, CONTRIBUTING.md and DESIGN.md are true" readme
 sed -i 's/^| memfd | .*/| memfd | x | 1 |/' README.md
 refuses "another figure in README.md" 'the walk of memfd is [0-9.]* in' readme
 restore
-echo 'make believe' >>README.md
-refuses "a command in README.md that is none" 'there is no make believe' readme
+echo '    make believe' >>README.md
+refuses "a command in README.md that make check does not run" 'does not run "make believe"' readme
 restore
+sed -i 's/^check demo /check demonstration /' scripts/check.sh
+refuses "a stage that is gone" 'no stage demo for "make run"' readme
+restore
+sed -i 's/`seal.c`/`zeal.c`/; s/shmbuf_seal()/shmbuf_zeal()/' DESIGN.md
+refuses "a file that DESIGN.md does not have" 'nothing is said of seal.c' readme
+refuses "a function in DESIGN.md that is none" 'there is no shmbuf_zeal' readme
+restore
+printf '$ shmbuf list\n' >"$work/log"
+refuses "an excerpt of another demonstration" 'does not print: process' "$top/scripts/readme.py" "$copy" excerpt "$work/log"
+succeeds "the program is C" sh -c "'$top/scripts/readme.py' '$copy' c | grep '^int main(void)'"
+succeeds "the commands are for a shell" sh -c "'$top/scripts/readme.py' '$copy' sh | sh -n"
+succeeds "make help" make -s help
 
 refuses "post without a name" 'who posts\? For instance' make -s post
 refuses "post with half a name" 'who posts\? For instance' make -s post AUTHOR=me@example.com

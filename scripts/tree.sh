@@ -13,7 +13,7 @@ make_tree() {
 	git clone -q --shared --no-checkout "$linux" "$tree".part
 	git -C "$tree".part config advice.detachedHead false
 	git -C "$tree".part config gc.autoDetach false
-	# Whoever posts the series puts a name on it (see README).
+	# Whoever posts the series puts a name on it (see CONTRIBUTING.md).
 	git -C "$tree".part config user.name 'shmbuf developers'
 	git -C "$tree".part config user.email shmbuf@example.org
 	apply_series "$tree".part

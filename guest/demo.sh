@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The demonstration of "make run", for a guest: each command, and what it prints.
+#
+# usage: demo.sh FOLDER; FOLDER has the programs shmbuf and mapper
+
+set -e
+PATH=$1:$PATH
+
+run() {
+	printf '$ %s\n' "$1"
+	eval "$1"
+}
+
+# refused COMMAND SENTENCE: it fails, and says why.
+refused() {
+	local said
+	printf '$ %s\n' "$1"
+	! said=$(eval "$1" 2>&1)
+	printf '%s\n' "$said"
+	[[ $said = *"$2"* ]]
+}
+
+# The processes that map the buffer write into a pipe, so that their lines have an order.
+pipe=$(mktemp -u)
+mkfifo "$pipe"
+exec 9<>"$pipe"
+rm "$pipe"
+
+# hear NUMBER PATTERN: print so many lines of them, which have the pattern.
+hear() {
+	local i line
+	for ((i = 0; i < $1; i++)); do
+		read -r -t 60 line <&9
+		printf '%s\n' "$line"
+		[[ $line = $2 ]]
+	done
+}
+
+map() {
+	printf '$ mapper %s &\n' "$1"
+	eval "mapper $1 >&9 &"
+}
+
+echo
+printf '$ shmbuf create --background --name=frames 8M\n'
+path=$(shmbuf create --background --name=frames 8M)
+echo "$path"
+map "$path 'stored by a process'"
+writer=$!
+hear 1 "process $writer maps * writable"
+map "$path"
+reader=$!
+hear 1 "process $reader maps * read-only"
+run "shmbuf list"
+run "shmbuf dump --length=32 frames"
+run "echo 'written through the file' | shmbuf fill frames"
+run "shmbuf signal frames"
+hear 2 'process * reads: written through the file'
+refused "shmbuf seal frames" "cannot seal"
+run "kill $writer"
+wait "$writer" || true
+run "shmbuf seal frames"
+refused "echo 'written later' | shmbuf fill frames" "cannot write"
+run "shmbuf revoke frames"
+hear 1 "process $reader touches the buffer: Bus error"
+wait "$reader"
+run "shmbuf list"
