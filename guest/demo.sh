@@ -1,24 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The demonstration of "make run", for a guest: each command, and what it prints.
+# The demonstration of "make run", for a guest: commands, and what they print. It fails if
+# they print something else.
 #
 # usage: demo.sh FOLDER; FOLDER has the programs shmbuf and mapper
 
 set -e
 PATH=$1:$PATH
 
+# run COMMAND [PATTERN]
 run() {
 	printf '$ %s\n' "$1"
-	eval "$1"
+	said=$(eval "$1")
+	[ -z "$said" ] || printf '%s\n' "$said"
+	[[ $said =~ ${2:-} ]]
 }
 
-# refused COMMAND SENTENCE: it fails, and says why.
+# The same for a command that has to fail.
 refused() {
-	local said
 	printf '$ %s\n' "$1"
 	! said=$(eval "$1" 2>&1)
 	printf '%s\n' "$said"
-	[[ $said = *"$2"* ]]
+	[[ $said =~ $2 ]]
 }
 
 # The processes that map the buffer write into a pipe, so that their lines have an order.
@@ -27,42 +30,41 @@ mkfifo "$pipe"
 exec 9<>"$pipe"
 rm "$pipe"
 
-# hear NUMBER PATTERN: print so many lines of them, which have the pattern.
-hear() {
-	local i line
-	for ((i = 0; i < $1; i++)); do
-		read -r -t 60 line <&9
-		printf '%s\n' "$line"
-		[[ $line = $2 ]]
-	done
-}
-
 map() {
 	printf '$ mapper %s &\n' "$1"
 	eval "mapper $1 >&9 &"
 }
 
+# hear NUMBER PATTERN: print the next lines of these processes.
+hear() {
+	local i line
+	for ((i = 0; i < $1; i++)); do
+		read -r -t 600 line <&9
+		printf '%s\n' "$line"
+		[[ $line =~ $2 ]]
+	done
+}
+
 echo
-printf '$ shmbuf create --background --name=frames 8M\n'
-path=$(shmbuf create --background --name=frames 8M)
-echo "$path"
+run 'shmbuf create --background --name=frames 8M' '^/proc/'
+path=$said
 map "$path 'stored by a process'"
 writer=$!
-hear 1 "process $writer maps * writable"
+hear 1 "process $writer maps .* writable"
 map "$path"
 reader=$!
-hear 1 "process $reader maps * read-only"
-run "shmbuf list"
-run "shmbuf dump --length=32 frames"
+hear 1 "process $reader maps .* read-only"
+run 'shmbuf list' 'frames .* 8M +pages +cached +2 +1 '
+run 'shmbuf dump --length=32 frames' 'stored by a proc'
 run "echo 'written through the file' | shmbuf fill frames"
-run "shmbuf signal frames"
-hear 2 'process * reads: written through the file'
-refused "shmbuf seal frames" "cannot seal"
+run 'shmbuf signal frames'
+hear 2 'reads: written through the file'
+refused 'shmbuf seal frames' 'cannot seal'
 run "kill $writer"
 wait "$writer" || true
-run "shmbuf seal frames"
-refused "echo 'written later' | shmbuf fill frames" "cannot write"
-run "shmbuf revoke frames"
+run 'shmbuf seal frames'
+refused "echo 'written later' | shmbuf fill frames" 'cannot write'
+run 'shmbuf revoke frames'
 hear 1 "process $reader touches the buffer: Bus error"
 wait "$reader"
-run "shmbuf list"
+run 'shmbuf list' 'frames .* revoked '

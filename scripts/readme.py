@@ -75,25 +75,27 @@ def names(checkout, text):
     """Targets of make, and paths."""
     targets = re.findall(r"^([a-z-]+):", checkout.read("Makefile"), re.M)
     for target in sorted(set(re.findall(r"(?:^    |`|&& |\w=\S+ )make (?!headers)([a-z]+(?:-[a-z]+)*)", text, re.M)) - set(targets)):
-        yield f"there is no make {target}"
+        yield f"make {target} does not exist"
     folders = "bench|dkms|drivers|guest|include|kunit|patches|samples|scripts|tools|Documentation"
     for path in sorted(set(re.findall(rf"[`(]((?:{folders})/[^` )]*|[A-Z]+\.md|COPYING)[`)]", text))):
         # Documents about posting, and some examples, are the kernel's.
         if not re.match("Documentation/process/|drivers/gpu/", path) and not checkout.exists(path):
-            yield f"there is no {path}"
+            yield f"{path} does not exist"
 
 
 def code(checkout, text):
-    """DESIGN.md has each file of the driver, and each function that it names is there."""
+    """DESIGN.md has each file of the driver. The functions of the driver that it names exist,
+    and so do all in its diagrams."""
     folder = "drivers/misc/shmbuf/"
     files = [os.path.basename(f) for f in glob.glob(os.path.join(checkout.top, folder, "*.[ch]"))]
     source = "".join(checkout.read(folder + f) for f in files) + checkout.read("include/linux/shmbuf.h")
+    diagrams = "".join(re.findall(r"^```\n(.*?)^```$", text, re.S | re.M))
     for name in sorted(files):
         if f"`{name}`" not in text:
-            yield f"nothing is said of {name}"
-    for name in sorted(set(re.findall(r"\b(shmbuf_\w+)\(", text))):
-        if not re.search(rf"\b{name}\(", source):
-            yield f"there is no {name}()"
+            yield f"{name} is missing"
+    for name in sorted(set(re.findall(r"\b(shmbuf_\w+)\(", text) + re.findall(r"\b([a-z]+_\w+)\(", diagrams))):
+        if not re.search(rf"\b{name}\b", source):
+            yield f"{name}() does not exist"
     for file, name in re.findall(r"\b(\w+\.c) +(\w+)\(\)", text):
         if file in files and not re.search(rf"\b{name}\(", checkout.read(folder + file)):
             yield f"{file} has no {name}()"

@@ -181,8 +181,8 @@ sed -i 's/^check demo /check demonstration /' scripts/check.sh
 refuses "a stage that is gone" 'no stage demo for "make run"' readme
 restore
 sed -i 's/`seal.c`/`zeal.c`/; s/shmbuf_seal()/shmbuf_zeal()/' DESIGN.md
-refuses "a file that DESIGN.md does not have" 'nothing is said of seal.c' readme
-refuses "a function in DESIGN.md that is none" 'there is no shmbuf_zeal' readme
+refuses "a file that DESIGN.md does not have" 'seal.c is missing' readme
+refuses "a function in DESIGN.md that does not exist" 'shmbuf_zeal\(\) does not exist' readme
 restore
 printf '$ shmbuf list\n' >"$work/log"
 refuses "an excerpt of another demonstration" 'does not print: process' "$top/scripts/readme.py" "$copy" excerpt "$work/log"
