@@ -143,5 +143,11 @@ check dma-iommu "the same behind an IOMMU" dma dma-iommu "peers intel_iommu=on" 
 check dma-bounce "the same, and SYNC copies" dma dma-bounce swiotlb=force || true
 check unplug "a guest's memory is unplugged" count_peers unplug || true
 check rows "each row of kunit/ROWS.md has its tests" "$top/scripts/rows.py" "$top/kunit/ROWS.md" "${consoles[@]}" || true
+# A chroot takes root, and the right to mount.
+if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
+	check distro "the package on kernels of the distribution: the newest, and 6.12" "$top/scripts/distro.sh" 7.3 6.12 || true
+else
+	say "skipped: the package on kernels of the distribution, which takes root and mounts (make distro)"
+fi
 print_table
 finish
