@@ -104,10 +104,10 @@ static void test_flags(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, prepare(&desc), 0);
 	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_PFNMAP_BIT),
-			!pages && !coherent);
+			!pages && (!coherent || buf->pfn));
 	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_DONTDUMP_BIT), !pages);
 	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_HUGEPAGE_BIT), pages);
-	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_IO_BIT), coherent);
+	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_IO_BIT), !pages);
 	/* mm may extend or merge an ordinary file mapping. */
 	KUNIT_EXPECT_EQ(test, vma_desc_test(&desc, VMA_DONTEXPAND_BIT), !pages);
 	/* With struct pages, only a plain VMA splits huge entries right. */

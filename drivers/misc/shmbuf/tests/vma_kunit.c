@@ -5,6 +5,7 @@
  */
 
 #include <kunit/device.h>
+#include <kunit/static_stub.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/cred.h>
@@ -619,6 +620,47 @@ static void test_pages_around(struct kunit *test)
 	unmap(test, addr, BUFFER_SIZE);
 }
 
+static struct folio *alloc_single_page(unsigned int order, int numa_node)
+{
+	return order ? NULL : folio_alloc(GFP_HIGHUSER | __GFP_ZERO, 0);
+}
+
+/* If memory was fragmented, a write fault maps the folios around the page too. */
+static void test_folios_around(struct kunit *test)
+{
+	const unsigned long around = SHMBUF_PTES_AROUND;
+	struct shmbuf_create args = {
+		.size = 3 * around,
+		.backing = SHMBUF_BACKING_PAGES,
+		.numa_node = SHMBUF_NUMA_ANY,
+	};
+	struct mm_struct *mm = current->mm;
+	unsigned long addr, before;
+	struct file *file;
+
+	kunit_activate_static_stub(test, shmbuf_alloc_folio, alloc_single_page);
+	file = create_buffer_file(&args, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	addr = vm_mmap(file, 0, 3 * around, RW, MAP_SHARED, 0);
+	__fput_sync(file);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	before = get_mm_counter_sum(mm, MM_FILEPAGES);
+	KUNIT_EXPECT_EQ(test, put_user(1, (u8 __user *)ALIGN(addr, around)), 0);
+	KUNIT_EXPECT_EQ(test, get_mm_counter_sum(mm, MM_FILEPAGES) - before,
+			around / PAGE_SIZE);
+
+	/* Not past the end of the mapping. */
+	unmap(test, addr, 2 * around + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, get_mm_counter_sum(mm, MM_FILEPAGES), before);
+	addr += 2 * around + PAGE_SIZE;
+	if (around > PAGE_SIZE)
+		KUNIT_EXPECT_EQ(test, put_user(1, (u8 __user *)addr), 0);
+	KUNIT_EXPECT_LT(test, get_mm_counter_sum(mm, MM_FILEPAGES) - before,
+			around / PAGE_SIZE);
+	unmap(test, addr, around - PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, get_mm_counter_sum(mm, MM_FILEPAGES), before);
+}
+
 static void expect_window(struct kunit *test, unsigned long addr,
 			  unsigned long pages, unsigned long size)
 {
@@ -1004,6 +1046,7 @@ static struct kunit_case shmbuf_vma_huge_cases[] = {
 	KUNIT_CASE(test_huge_entries),
 	KUNIT_CASE(test_fault_around),
 	KUNIT_CASE(test_pages_around),
+	KUNIT_CASE(test_folios_around),
 	KUNIT_CASE(test_small_window),
 	KUNIT_CASE(test_small_window_revoked),
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP

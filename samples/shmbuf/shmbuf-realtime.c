@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A consumer with real-time priority, whose loop does not cause page faults.
+ *
+ * usage: shmbuf-realtime [FRAMES [PERIOD_US]]
+ *
+ * A child stores the time into the buffer once a period, and signals. The parent waits
+ * for the signal. It reports how long that took, how many signals came later than
+ * DEADLINE_US, and its page faults. mlockall() comes after fork(), which makes the
+ * private memory of both processes fault again.
+ */
+
+#define _GNU_SOURCE
+#include <err.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/shmbuf.h>
+
+#define DEADLINE_US	500
+
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static int create_buffer(void)
+{
+	struct shmbuf_create c = { .size = 1 << 20, .name = "realtime",
+				   .numa_node = SHMBUF_NUMA_ANY };
+	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
+
+	if (dev < 0 || ioctl(dev, SHMBUF_IOC_CREATE, &c))
+		err(1, "/dev/shmbuf");
+	close(dev);
+	return c.fd;
+}
+
+static void produce(int fd, int frames, int period_us)
+{
+	struct shmbuf_notify signal = { 0 };
+	long long *stamp = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (stamp == MAP_FAILED)
+		err(1, "mmap");
+	while (frames--) {
+		usleep(period_us);
+		__atomic_store_n(stamp, now(), __ATOMIC_RELEASE);
+		if (ioctl(fd, SHMBUF_IOC_SIGNAL, &signal))
+			err(1, "SHMBUF_IOC_SIGNAL");
+	}
+}
+
+/* Without the permissions the loop works too, but it may be late. */
+static void become_realtime(void)
+{
+	struct sched_param p = { .sched_priority = 50 };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &p))
+		warn("without SCHED_FIFO");
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		warn("without locked memory");
+}
+
+static long page_faults(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_SELF, &r);
+	return r.ru_minflt + r.ru_majflt;
+}
+
+static void consume(int fd, int frames)
+{
+	struct shmbuf_notify ack;
+	long long late, max = 0, sum = 0, *stamp;
+	int seen = 0, waits = 0, missed = 0;
+	long faults;
+
+	stamp = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED | MAP_POPULATE | MAP_LOCKED, fd, 0);
+	if (stamp == MAP_FAILED)
+		err(1, "mmap");
+	faults = page_faults();
+	for (; seen < frames; seen += ack.count, waits++) {
+		ack = (struct shmbuf_notify) { .flags = SHMBUF_NOTIFY_WAIT };
+		if (ioctl(fd, SHMBUF_IOC_ACK, &ack))
+			err(1, "SHMBUF_IOC_ACK");
+		late = now() - __atomic_load_n(stamp, __ATOMIC_ACQUIRE);
+		max = late > max ? late : max;
+		missed += late > DEADLINE_US * 1000;
+		sum += late;
+	}
+	faults = page_faults() - faults;
+	printf("%d frames in %d waits, %ld page faults\n", seen, waits, faults);
+	printf("latency: mean %.1f us, max %.1f us, %d later than %d us\n",
+	       sum / 1e3 / waits, max / 1e3, missed, DEADLINE_US);
+}
+
+int main(int argc, char **argv)
+{
+	int frames = argc > 1 ? atoi(argv[1]) : 1000;
+	int period_us = argc > 2 ? atoi(argv[2]) : 1000;
+	int fd = create_buffer();
+
+	switch (fork()) {
+	case -1:
+		err(1, "fork");
+	case 0:
+		produce(fd, frames, period_us);
+		return 0;
+	}
+	become_realtime();
+	consume(fd, frames);
+	return wait(NULL) < 0;
+}
