@@ -34,7 +34,7 @@ bench: ## what it costs against every peer: tables, JSON and a chart, in bench/;
 bench-check: ## the same, and is it as fast as it must be?
 	@scripts/bench.sh check
 
-dkms: ## shmbuf-dkms, shmbuf-dev and a tarball, in dist/: the module for kernels from 6.12 on
+dkms: ## shmbuf-dkms, shmbuf-dev, shmbuf-tools and a tarball, in dist/: the module for kernels from 6.12 on
 	@scripts/dkms.sh
 
 distro: ## that package on kernels that the distribution built; or KERNELS="6.12 7.3"

@@ -74,6 +74,15 @@ package() {
 	apt-get install --simulate "$work"/dist/shmbuf-*.deb
 }
 
+# The tool, and the examples of waiting. The tool also compiles without a shared library, and on 32 bits.
+tool() {
+	local cc
+	for cc in 'gcc -static' i686-linux-gnu-gcc; do
+		$cc -O2 -Wall -Wextra -Werror -isystem "$programs/usr/include" -o "$work/shmbuf" "$top/tools/shmbuf/shmbuf.c" || return
+	done
+	buffers=selftest:64K count_tap run_program tool /usr/bin/python3 "$top/guest/tool.py" "$programs"
+}
+
 # The programs of the document in other languages. Root gets the languages.
 languages=(python3 nodejs golang-go rustc librust-memmap2-dev default-jdk-headless)
 other_languages() {
@@ -133,6 +142,7 @@ check frames "sample: a driver with a node of its own and two buffers" frames ||
 check usbmon "tcpdump on usbmon with a buffer" usbmon || true
 check comedi "comedilib on comedi with buffers" comedi || true
 check list "buffers made at boot" boot_list || true
+check tool "the tool, and the examples of waiting" tool || true
 check languages "the document's programs in other languages" other_languages || true
 use_target x86_64
 check pfnmap "mm's selftest pfnmap on a region" pfnmap || true

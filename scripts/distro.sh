@@ -166,7 +166,7 @@ check_rule() {
 
 # No file with the name is left.
 purge_package() {
-	in_chroot apt-get purge -y shmbuf-dkms shmbuf-dev
+	in_chroot apt-get purge -y shmbuf-dkms shmbuf-dev shmbuf-tools
 	rm -rf "$root"/root/samples "$root"/var/tmp/*
 	# The C library has asm/shmbuf.h.
 	named_files | diff "$work/before" -

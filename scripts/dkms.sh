@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make dkms: writes shmbuf-dkms_VERSION_all.deb, shmbuf-dev_VERSION_all.deb and
-# shmbuf-VERSION.tar.xz to OUT, the folder dist/ of the checkout by default. The time of
+# make dkms: writes shmbuf-dkms_VERSION_all.deb, shmbuf-dev_VERSION_all.deb,
+# shmbuf-tools_VERSION_ARCH.deb and shmbuf-VERSION.tar.xz to OUT, the folder dist/ of the checkout by default. The time of
 # the last commit is the version, and that of each file.
 
 . "$(dirname "$0")/lib.sh"
@@ -15,15 +15,16 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/shmbuf-$version
 
-# The driver, its headers and the samples as they are in the series, and dkms/.
+# The driver, its headers, the samples and the tool as they are in the series, and dkms/.
 collect() {
 	umask 022
-	mkdir -p "$tree"/include/{linux,uapi/linux}
+	mkdir -p "$tree"/{include/{linux,uapi/linux},tools}
 	cp "$top"/drivers/misc/shmbuf/{*.[ch],Makefile} "$tree"
 	cp "$top/include/linux/shmbuf.h" "$tree/include/linux"
 	cp "$top/include/uapi/linux/shmbuf.h" "$tree/include/uapi/linux"
 	cp -r "$top"/dkms/* "$tree"
-	cp "$top"/samples/shmbuf/*.[ch] "$tree/samples"
+	cp "$top"/samples/shmbuf/*.{c,h,py} "$tree/samples"
+	cp -r "$top"/tools/shmbuf/{shmbuf.c,shmbuf.1,bash-completion} "$tree/tools"
 	sed -i "s/@VERSION@/$version/" "$tree/dkms.conf"
 	chmod -R u=rwX,go=rX "$tree"
 	find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

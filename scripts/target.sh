@@ -64,7 +64,7 @@ build_programs() {
 	local headers=$programs options=() program
 	if [ "$arch" = um ]; then
 		make -C "$linux" -s O="$headers" headers
-		for program in guest/{init,mapper} samples/shmbuf/shmbuf-{consumer,hello} tools/shmbuf/shmbuf; do
+		for program in guest/{init,mapper} samples/shmbuf/shmbuf-{consumer,hello,realtime} tools/shmbuf/shmbuf; do
 			gcc -O2 -Wall -Werror -isystem "$headers/usr/include" -o "$programs/${program##*/}" "$top/$program.c"
 		done
 	else
