@@ -164,11 +164,17 @@ def bars(r):
     for peer, times in (("heap-system", 25), ("udmabuf", 75), ("memfd", 400)):
         yield f"PAGES: {times} times fewer than {peer}", ratio(walk("pages"), walk(peer)), 1 / times
     yield "PAGES against memfd on hugetlb", ratio(walk("pages"), walk("memfd-hugetlb")), 1.25
-    yield "CONTIG: instructions per page", walk("contig"), 4
+    yield "CONTIG: instructions per page", walk("contig"), 2.5
+    yield "STREAM: instructions per page", walk("stream"), 2.5
+    yield "COHERENT: instructions per page", walk("coherent"), 2.5
+    yield "CONTIG: close 64 MiB", r.page("contig", BIG, "close"), 91
+    for name in ("contig", "stream", "coherent"):
+        for size in (64 * KIB, MIB):
+            yield f"{name.upper()}: walk of {human(size)} against heap-system", ratio(walk(name, size), walk("heap-system", size)), 1.05
     yield "CONTIG against memfd on hugetlb", ratio(walk("contig"), walk("memfd-hugetlb")), 1
-    yield "REGION: instructions per page", walk("region"), 4
+    yield "REGION: instructions per page", walk("region"), 2.52
     yield "REGION against memfd on hugetlb", ratio(walk("region"), walk("memfd-hugetlb")), 1
-    yield "PAGES without large folios against memfd", ratio(walk("pages-4k"), walk("memfd")), 1.03
+    yield "PAGES without large folios against memfd populated", ratio(walk("pages-4k"), walk("memfd-populate")), 1
     yield "PAGES with folios of 64 KiB: instructions per page", walk("pages-64k"), 300
     # A heap has no page cache. What mm does to put one folio there does not depend on its size, and
     # is a fifth of making a buffer of 64 KiB, but nothing at 1 MiB.
@@ -185,11 +191,15 @@ def bars(r):
         yield (f"{m} with 10,000 buffers alive against 1",
                ratio(v("x86_64", "scale", "pages", 10000, m), v("x86_64", "scale", "pages", 1, m)), 1.1)
     all_of_it = ("create", "export", "attach+map")
-    # A heap makes the memory and the DMA-BUF in one.
-    yield ("EXPORT, attach and map of 64 MiB against heap-system's allocation, attach and map",
-           ratio(dmabuf(r, "pages", *all_of_it[1:]), dmabuf(r, "heap-system", *all_of_it)), 1)
-    yield ("EXPORT, attach and map of 64 MiB against udmabuf",
-           ratio(dmabuf(r, "pages", *all_of_it[1:]), dmabuf(r, "udmabuf", *all_of_it[1:])), 0.1)
+    # What a peer needs for the same: a heap makes the memory and the DMA-BUF in one, and
+    # udmabuf makes a DMA-BUF of a memfd.
+    for peer, times in (("heap-system", 1), ("udmabuf", 10)):
+        yield (f"EXPORT, attach and map of 64 MiB against all that {peer} takes for it",
+               ratio(dmabuf(r, "pages", *all_of_it[1:]), dmabuf(r, peer, *all_of_it)), 1 / times)
+    yield ("the same against udmabuf, and making the buffer counts",
+           ratio(dmabuf(r, "pages", *all_of_it), dmabuf(r, "udmabuf", *all_of_it)), 0.1)
+    yield ("the same against heap-system, and making the buffer counts",
+           ratio(dmabuf(r, "pages", *all_of_it), dmabuf(r, "heap-system", *all_of_it)), 1.25)
     # The name of a lock's class is what initialised it. What the whole VFS shares is in the table.
     ours = [m for m in r.metrics("locks", "locks") if re.search(r"buf->|invalidate_lock|names_mutex", m)]
     yield "shmbuf's locks that two CPUs with a buffer each waited for", sum(v("locks", "locks", "own", 0, m) or 0 for m in ours), 0

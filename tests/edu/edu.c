@@ -202,6 +202,8 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	edu_regs = pcim_iomap(pdev, 0, 0);
 	if (!edu_regs)
 		return -ENODEV;
+	/* The device takes any length, as V4L2 and DRM say of theirs. */
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 	pci_set_master(pdev);
 	edu_pdev = pdev;
 	return misc_register(&edu_misc);
