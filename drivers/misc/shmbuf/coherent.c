@@ -46,6 +46,7 @@ static int shmbuf_coherent_alloc(struct shmbuf *buf, int numa_node)
 	iosys_map_set_vaddr(&buf->map, vaddr);
 	/* The API may decrypt the pages, which page table entries would not know. */
 	if (dev_is_dma_coherent(dev) && virt_addr_valid(vaddr) &&
+	    vaddr == page_address(virt_to_page(vaddr)) &&
 	    !cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		shmbuf_set_pfns(buf, page_to_pfn(virt_to_page(vaddr)));
 	return 0;

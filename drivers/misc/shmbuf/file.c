@@ -23,10 +23,23 @@
 /* Not called for the files of shmbuf_open_file(). */
 static int shmbuf_open(struct inode *inode, struct file *file)
 {
+	int err;
+
 	if (shmbuf_revoked(shmbuf_of_file(file)))
 		return -ENODEV;
+	err = shmbuf_pin_mount();
+	if (err)
+		return err;
+	/*
+	 * An O_PATH file keeps the inode, but does not pin the mount. A reference
+	 * to a buffer of an earlier mount would not keep its superblock.
+	 */
+	if (inode->i_sb != shmbuf_mnt->mnt_sb) {
+		shmbuf_unpin_mount();
+		return -ENXIO;
+	}
 	shmbuf_watch(shmbuf_of_file(file), file);
-	return shmbuf_pin_mount();
+	return 0;
 }
 
 static int shmbuf_release(struct inode *inode, struct file *file)

@@ -25,6 +25,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
+#include <linux/userfaultfd_k.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
@@ -141,7 +142,7 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 		index += 1UL << order;
 		cond_resched();
 	}
-	mapping_set_folio_order_range(mapping, 0, limit);
+	buf->small_folios = PAGE_SIZE << limit < SHMBUF_PTES_AROUND;
 	return 0;
 }
 
@@ -429,7 +430,8 @@ static vm_fault_t shmbuf_pages_fault(struct vm_fault *vmf)
 	pgoff_t first, last;
 
 	if ((vmf->flags & FAULT_FLAG_WRITE) &&
-	    mapping_max_folio_size(vma->vm_file->f_mapping) < SHMBUF_PTES_AROUND) {
+	    shmbuf_of_file(vma->vm_file)->small_folios &&
+	    !uffd_disable_fault_around(vma)) {
 		first = linear_page_index(vma, max(start, vma->vm_start));
 		last = linear_page_index(vma, min(start + SHMBUF_PTES_AROUND,
 						  vma->vm_end) - 1);

@@ -217,7 +217,7 @@ int shmbuf_populate_pfns(struct shmbuf *buf, const struct file *file,
 	if ((flags & VM_LOCKED_MASK) != VM_LOCKED ||
 	    !shmbuf_find_new_vma(file, start, flags))
 		return 0;
-	for (addr = start; addr < end; addr += PAGE_SIZE) {
+	for (addr = start; addr < end; addr = ALIGN(addr + 1, SHMBUF_PTES_AROUND)) {
 		if (fatal_signal_pending(current) ||
 		    fixup_user_fault(current->mm, addr, fault_flags, NULL))
 			break;
@@ -227,9 +227,9 @@ int shmbuf_populate_pfns(struct shmbuf *buf, const struct file *file,
 }
 
 /*
- * For memory with struct pages: map a window that is too small for a PMD at once, as
- * each fault costs more. Not for a region: mm tracks the memory type of what
- * remap_pfn_range() maps until the VMA is gone, which can be after the device.
+ * Map a window that is too small for a PMD at once, as each fault costs more. A region
+ * is left to faults: mm tracks the memory type of a range that remap_pfn_range() maps
+ * until the VMA is gone, which can be after the device.
  */
 int shmbuf_map_pfns(struct shmbuf *buf, const struct file *file,
 		    unsigned long start, unsigned long end, vm_flags_t flags)

@@ -38,7 +38,7 @@ struct user_struct;
  *	apply; undoing it on failure is up to @free. NULL for existing memory,
  *	which is not charged.
  * @free: give back what @alloc got, also when that was cut short or never ran;
- *	called when nothing can reach the memory any more, twice with @of_device
+ *	called when nothing can reach the memory any more, and again with @of_device
  * @prepare: the part of ->mmap_prepare() that depends on the backing
  * @mapped: called when a VMA has been inserted and counted, with the flags that
  *	mmap() asked for; see shmbuf_find_new_vma(). If it fails, the count is
@@ -111,6 +111,7 @@ struct shmbuf_backing {
  * @map_unit: largest size in bytes that one page table entry may map, as of
  *	allocation
  * @pfn: page frame number of the first page of a physical range
+ * @small_folios: memory was fragmented when PAGES allocated the last folio
  * @privileged: only for processes with CAP_SYS_RAWIO
  * @signal_device: passes a signal on to @dev, or NULL
  * @provider: of a region, that devices reach, or NULL
@@ -139,6 +140,7 @@ struct shmbuf {
 	struct user_struct *user;
 	unsigned long map_unit;
 	unsigned long pfn;
+	bool small_folios;
 	bool privileged;
 	void (*signal_device)(struct device *dev);
 	struct p2pdma_provider *provider;
@@ -200,7 +202,10 @@ bool shmbuf_can_dma(struct device *dev, int numa_node);
 ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
 			   struct iov_iter *iter);
 
-/* A thread with THP disabled (PR_SET_THP_DISABLE) may have installed a page table. */
+/*
+ * A page table may be there since the fault: of a thread with THP disabled
+ * (PR_SET_THP_DISABLE), or of a guard marker.
+ */
 static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 {
 	pmd_t pmd = pmdp_get_lockless(vmf->pmd);

@@ -1204,7 +1204,48 @@ static struct kunit_suite shmbuf_file_suite = {
 	.test_cases = shmbuf_file_cases,
 };
 
-kunit_test_suite(shmbuf_file_suite);
+/* An O_PATH file does not pin the mount, so it cannot bring a buffer back. */
+static void test_open_after_unmount(struct kunit *test)
+{
+	struct shmbuf_create args = {
+		.size = PAGE_SIZE,
+		.numa_node = SHMBUF_NUMA_ANY,
+	};
+	struct file *file, *path, *again;
+
+	if (atomic_read(&shmbuf_mnt_pins))
+		kunit_skip(test, "another buffer pins the mount");
+	file = create_buffer_file(&args, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	path = dentry_open(&file->f_path, O_PATH, current_cred());
+	KUNIT_EXPECT_FALSE(test, IS_ERR(path));
+	if (!IS_ERR(path)) {
+		again = dentry_open(&path->f_path, O_RDWR, current_cred());
+		KUNIT_EXPECT_FALSE(test, IS_ERR(again));
+		if (!IS_ERR(again))
+			__fput_sync(again);
+	}
+	__fput_sync(file);
+	KUNIT_EXPECT_EQ(test, atomic_read(&shmbuf_mnt_pins), 0);
+	if (IS_ERR(path))
+		return;
+	again = dentry_open(&path->f_path, O_RDWR, current_cred());
+	KUNIT_EXPECT_EQ(test, PTR_ERR(again), -ENXIO);
+	KUNIT_EXPECT_EQ(test, atomic_read(&shmbuf_mnt_pins), 0);
+	__fput_sync(path);
+}
+
+static struct kunit_case shmbuf_mount_cases[] = {
+	KUNIT_CASE(test_open_after_unmount),
+	{}
+};
+
+static struct kunit_suite shmbuf_mount_suite = {
+	.name = "shmbuf_mount",
+	.test_cases = shmbuf_mount_cases,
+};
+
+kunit_test_suites(&shmbuf_file_suite, &shmbuf_mount_suite);
 
 MODULE_DESCRIPTION("KUnit tests for the files of shmbuf");
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
