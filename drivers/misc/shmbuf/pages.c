@@ -360,7 +360,7 @@ static vm_fault_t map_huge_folio(struct vm_fault *vmf, bool wait)
 	folio = filemap_get_folio(mapping, vmf->pgoff);
 	if (IS_ERR(folio))
 		return VM_FAULT_FALLBACK;
-	/* Revocation and a fault that installs a page table hold the folio lock. */
+	/* Revocation locks the folio after it has set i_size to 0. */
 	if (wait) {
 		folio_lock(folio);
 	} else if (!folio_trylock(folio)) {
@@ -369,13 +369,15 @@ static vm_fault_t map_huge_folio(struct vm_fault *vmf, bool wait)
 	}
 	if (vmf->pgoff >= i_size_read(mapping->host) >> PAGE_SHIFT)
 		ret = VM_FAULT_SIGBUS;
-	else if (shmbuf_has_page_table(vmf))
-		ret = VM_FAULT_NOPAGE;
-	else if (folio->mapping == mapping &&
+	else if (pmd_none(pmdp_get_lockless(vmf->pmd)) &&
+		 folio->mapping == mapping &&
 		 folio_order(folio) == PMD_ORDER && folio_test_uptodate(folio) &&
 		 !folio_test_has_hwpoisoned(folio))
-		ret = vmf_insert_folio_pmd(vmf, folio,
-					   vmf->flags & FAULT_FLAG_WRITE);
+		/*
+		 * Not for writing: MADV_GUARD_INSTALL may install a page table at
+		 * any time, and mm warns if an insertion for writing finds it.
+		 */
+		ret = vmf_insert_folio_pmd(vmf, folio, false);
 	folio_unlock(folio);
 	folio_put(folio);
 	return ret;

@@ -202,10 +202,7 @@ bool shmbuf_can_dma(struct device *dev, int numa_node);
 ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
 			   struct iov_iter *iter);
 
-/*
- * A page table may be there since the fault: of a thread with THP disabled
- * (PR_SET_THP_DISABLE), or of a guard marker.
- */
+/* A thread with THP disabled (PR_SET_THP_DISABLE) may have installed a page table. */
 static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 {
 	pmd_t pmd = pmdp_get_lockless(vmf->pmd);

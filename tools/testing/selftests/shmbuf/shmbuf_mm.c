@@ -6,6 +6,7 @@
 
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <pthread.h>
 #include <sys/klog.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -22,6 +23,10 @@
 #endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE		25
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#define MADV_GUARD_REMOVE	103
 #endif
 #ifndef __NR_mseal
 #define __NR_mseal		462
@@ -433,6 +438,38 @@ TEST_F(mm, proc_mem)
 	EXPECT_EQ(errno, EIO);
 	EXPECT_TRUE(is_filled(self->p));
 	close(mem);
+}
+
+static volatile bool stop_guarding;
+
+static void *guard_page(void *p)
+{
+	while (!stop_guarding) {
+		madvise(p, page, MADV_GUARD_INSTALL);
+		madvise(p, page, MADV_GUARD_REMOVE);
+	}
+	return NULL;
+}
+
+/*
+ * A guard page needs a page table where a write fault would install a PMD. The
+ * kernel's log tells whether one of them finds the other half done.
+ */
+TEST_F(mm, guard_races_with_faults)
+{
+	pthread_t thread;
+	int i;
+
+	stop_guarding = false;
+	ASSERT_EQ(pthread_create(&thread, NULL, guard_page, self->p + 100 * page), 0);
+	for (i = 0; i < 5000; i++) {
+		ASSERT_EQ(mmap(self->p, SIZE, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_FIXED, self->fd, 0), self->p);
+		self->p[0] = i;
+	}
+	stop_guarding = true;
+	ASSERT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(self->p[0], (char)(i - 1));
 }
 
 /* A sealed area stays until its process ends, but loses its pages all the same. */
