@@ -20,6 +20,7 @@ except ImportError:
     numpy = None
 
 PIXELS = 1024
+TIMEOUT = 10
 
 
 class Create(ctypes.Structure):
@@ -61,12 +62,11 @@ async def wait(fd):
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
 
-    def on_signal():
+    loop.add_reader(fd, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
         loop.remove_reader(fd)
-        ready.set_result(None)
-
-    loop.add_reader(fd, on_signal)
-    await ready
     arg = Notify()
     fcntl.ioctl(fd, SHMBUF_IOC_ACK, arg)
     return arg.count
@@ -93,7 +93,10 @@ async def consume(fd, count):
     frames = map_frames(fd)
     total = seen = 0
     while seen < count:
-        new = await wait(fd)
+        try:
+            new = await asyncio.wait_for(wait(fd), TIMEOUT)
+        except asyncio.TimeoutError:
+            sys.exit("no signal came in %d seconds" % TIMEOUT)
         for frame in frames[seen:seen + new]:
             total += int(frame.mean()) if numpy else sum(frame) // PIXELS
         seen += new
@@ -112,4 +115,5 @@ def main():
     os.waitpid(child, 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

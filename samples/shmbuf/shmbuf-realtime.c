@@ -6,13 +6,15 @@
  *
  * A child stores the time into the buffer once a period, and signals. The parent waits
  * for the signal. It reports how long that took, how many signals came later than
- * DEADLINE_US, and its page faults. mlockall() comes after fork(), which makes the
- * private memory of both processes fault again.
+ * DEADLINE_US, and its page faults. Each signal has its own time stamp, so that one
+ * that came late with others counts too. mlockall() comes after fork(), which makes
+ * the private memory of both processes fault again.
  */
 
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,9 @@
 #include <linux/shmbuf.h>
 
 #define DEADLINE_US	500
+#define TIMEOUT_MS	10000
+#define SIZE		1048576
+#define STAMPS		(SIZE / sizeof(long long))
 
 static long long now(void)
 {
@@ -37,7 +42,7 @@ static long long now(void)
 
 static int create_buffer(void)
 {
-	struct shmbuf_create c = { .size = 1 << 20, .name = "realtime",
+	struct shmbuf_create c = { .size = SIZE, .name = "realtime",
 				   .numa_node = SHMBUF_NUMA_ANY };
 	int dev = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
 
@@ -50,13 +55,15 @@ static int create_buffer(void)
 static void produce(int fd, int frames, int period_us)
 {
 	struct shmbuf_notify signal = { 0 };
-	long long *stamp = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	long long *stamps = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int n;
 
-	if (stamp == MAP_FAILED)
+	if (stamps == MAP_FAILED)
 		err(1, "mmap");
-	while (frames--) {
+	/* The sequence of the first signal is 1. */
+	for (n = 1; n <= frames; n++) {
 		usleep(period_us);
-		__atomic_store_n(stamp, now(), __ATOMIC_RELEASE);
+		__atomic_store_n(&stamps[n % STAMPS], now(), __ATOMIC_RELEASE);
 		if (ioctl(fd, SHMBUF_IOC_SIGNAL, &signal))
 			err(1, "SHMBUF_IOC_SIGNAL");
 	}
@@ -81,30 +88,44 @@ static long page_faults(void)
 	return r.ru_minflt + r.ru_majflt;
 }
 
-static void consume(int fd, int frames)
+/* SHMBUF_NOTIFY_WAIT would wait for ever if the producer has ended. */
+static void wait_for_signals(int fd, int period_us, struct shmbuf_notify *ack)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, TIMEOUT_MS + period_us / 1000) <= 0)
+		errx(1, "no signal came in time");
+	*ack = (struct shmbuf_notify) { 0 };
+	if (ioctl(fd, SHMBUF_IOC_ACK, ack))
+		err(1, "SHMBUF_IOC_ACK");
+}
+
+static void consume(int fd, int frames, int period_us)
 {
 	struct shmbuf_notify ack;
-	long long late, max = 0, sum = 0, *stamp;
+	long long woken, late, max = 0, sum = 0, *stamps;
 	int seen = 0, waits = 0, missed = 0;
 	long faults;
 
-	stamp = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED | MAP_POPULATE | MAP_LOCKED, fd, 0);
-	if (stamp == MAP_FAILED)
+	stamps = mmap(NULL, SIZE, PROT_READ, MAP_SHARED | MAP_POPULATE | MAP_LOCKED, fd, 0);
+	if (stamps == MAP_FAILED)
 		err(1, "mmap");
 	faults = page_faults();
-	for (; seen < frames; seen += ack.count, waits++) {
-		ack = (struct shmbuf_notify) { .flags = SHMBUF_NOTIFY_WAIT };
-		if (ioctl(fd, SHMBUF_IOC_ACK, &ack))
-			err(1, "SHMBUF_IOC_ACK");
-		late = now() - __atomic_load_n(stamp, __ATOMIC_ACQUIRE);
-		max = late > max ? late : max;
-		missed += late > DEADLINE_US * 1000;
-		sum += late;
+	for (; seen < frames; waits++) {
+		wait_for_signals(fd, period_us, &ack);
+		woken = now();
+		for (; ack.count--; seen++) {
+			late = woken - __atomic_load_n(&stamps[(ack.sequence - ack.count) % STAMPS],
+						       __ATOMIC_ACQUIRE);
+			max = late > max ? late : max;
+			missed += late > DEADLINE_US * 1000;
+			sum += late;
+		}
 	}
 	faults = page_faults() - faults;
 	printf("%d frames in %d waits, %ld page faults\n", seen, waits, faults);
 	printf("latency: mean %.1f us, max %.1f us, %d later than %d us\n",
-	       sum / 1e3 / waits, max / 1e3, missed, DEADLINE_US);
+	       sum / 1e3 / seen, max / 1e3, missed, DEADLINE_US);
 }
 
 int main(int argc, char **argv)
@@ -121,6 +142,6 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	become_realtime();
-	consume(fd, frames);
+	consume(fd, frames, period_us);
 	return wait(NULL) < 0;
 }

@@ -3,8 +3,9 @@
  * shmbuf: create, list, fill, seal, signal, export and revoke the buffers of the
  * driver shmbuf from a shell. shmbuf.1 is the manual.
  *
- * Three tables hold the texts: reasons[] explains errors, options[] and commands[] are
- * the command line. A command has its arguments in argv and its options in opt.
+ * Four tables hold the texts: reasons[] explains errors, fields[] is what a buffer is,
+ * options[] and commands[] are the command line. A command has its arguments in argv and
+ * its options in opt.
  */
 
 #define _GNU_SOURCE
@@ -15,7 +16,8 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <glob.h>
-#include <poll.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +39,11 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define ULL(n)		((unsigned long long)(n))
+/* An option that is not given, a value of a buffer that is not known */
 #define NOT_GIVEN	(~0ULL)
+
+/* As in linux/magic.h, which may be older */
+#define SHMBUF_MAGIC	0x53484d42
 
 /* CANNOT_RUN and NOT_FOUND are about COMMAND, as in a shell. */
 enum { FAILED = 1, BAD_USAGE = 2, TIMED_OUT = 3, CANNOT_RUN = 126, NOT_FOUND = 127 };
@@ -57,19 +66,24 @@ static const char *const caches[] = { "cached", "write-combine", "uncached", "de
 static const char *const seals[] = { "write", "seal", NULL };
 static const char *const capabilities[] = { "pinnable", "revoked", "needs-sync", NULL };
 
-/* Explain an error of an operation, or without an operation of each other one. */
+/* Explain an error of an operation, or without an operation of each other one on a buffer. */
 static const struct {
 	int error;
 	const char *operation, *text;
 } reasons[] = {
 	{ ENOENT, "open " NODE, "the module shmbuf is not loaded; load it with 'modprobe shmbuf'" },
 	{ EACCES, "open " NODE, "permission is missing; run as root, or write a udev rule" },
-	{ EINVAL, "create", "the size is too large, or the name or the NUMA node is not valid" },
-	{ EOPNOTSUPP, "create",
+	{ ENODEV, "open " NODE, "the module shmbuf is not loaded; load it with 'modprobe shmbuf'" },
+	{ EPERM, "open " NODE, "the rules of a container forbid it" },
+	{ EINVAL, "create the buffer",
+	  "the size is too large, or the name or the NUMA node is not valid" },
+	{ EOPNOTSUPP, "create the buffer",
 	  "this kernel does not have this backing, or not with this --cache or --node" },
-	{ ENOMEM, "create",
+	{ ENOMEM, "create the buffer",
 	  "there is not enough such memory, or locked memory is limited (ulimit -l)" },
 	{ ENOENT, "open", "it does not exist; 'shmbuf list' shows the buffers" },
+	{ ENOTTY, "open", "it is not a buffer of shmbuf" },
+	{ EBADF, "open", "this descriptor is not open" },
 	{ EACCES, "open", "permission is missing; run as root or as the owner" },
 	{ EPERM, "write", "it is sealed against writing, or needs CAP_SYS_RAWIO" },
 	{ EBADF, "write", "permission to write is missing" },
@@ -82,6 +96,7 @@ static const struct {
 	{ ENOENT, "open " REVOKE_FILE,
 	  "debugfs is missing; mount it with 'mount -t debugfs none /sys/kernel/debug'" },
 	{ EACCES, "open " REVOKE_FILE, "permission is missing; run as root" },
+	{ EPERM, "open " REVOKE_FILE, "the kernel is locked down" },
 	{ ENODEV, NULL, "the buffer was revoked" },
 	{ EAGAIN, NULL, "another process is sealing the buffer; try again" },
 	{ EPERM, NULL, "permission is missing; the buffer needs CAP_SYS_RAWIO" },
@@ -109,19 +124,20 @@ static noreturn void end_message(int status)
 	end_message(status);			\
 } while (0)
 
-static noreturn void fail(const char *operation, const char *object)
+/* @buffer is NULL for an operation that is not one on a buffer. */
+static noreturn void fail(const char *operation, const char *buffer)
 {
 	const char *text = strerror(errno);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(reasons); i++) {
 		if (reasons[i].error == errno &&
-		    (!reasons[i].operation || !strcmp(reasons[i].operation, operation))) {
+		    (reasons[i].operation ? !strcmp(reasons[i].operation, operation) : !!buffer)) {
 			text = reasons[i].text;
 			break;
 		}
 	}
-	die(FAILED, "cannot %s%s%s: %s", operation, *object ? " " : "", object, text);
+	die(FAILED, "cannot %s%s%s: %s", operation, buffer ? " " : "", buffer ?: "", text);
 }
 
 /*
@@ -138,10 +154,14 @@ static size_t find_name(const char *const *names, const char *name)
 	return i;
 }
 
+/* The kinds of options, and of the fields of a buffer */
+enum kind { FLAG, NUMBER, SECONDS, WORD, BITS, TEXT };
+
+/* The limits are those of a number, of the length of a text, or are milliseconds. */
 struct option_info {
 	unsigned int commands;
 	const char *name, *argument, *help;
-	bool (*parse)(const struct option_info *o, const char *text);
+	enum kind kind;
 	void *value;
 	__u64 min, max;
 	const char *const *names;
@@ -155,7 +175,7 @@ static bool parse_size(const char *text, __u64 *size)
 	char *end;
 
 	errno = 0;
-	n = strtoull(text, &end, 0);
+	n = strtoull(text, &end, text[0] == '0' && tolower(text[1]) == 'x' ? 16 : 10);
 	if (errno || !isdigit(*text))
 		return false;
 	if (*end)
@@ -164,40 +184,27 @@ static bool parse_size(const char *text, __u64 *size)
 	       !__builtin_mul_overflow(n, 1ULL << 10 * (suffix - suffixes), size);
 }
 
-static bool parse_number(const struct option_info *o, const char *text)
+static bool parse_option(const struct option_info *o, const char *text)
 {
-	__u64 *n = o->value;
-
-	return parse_size(text, n) && *n >= o->min && *n <= o->max;
-}
-
-static bool parse_seconds(const struct option_info *o, const char *text)
-{
-	double *n = o->value;
+	__u64 *n = o->value, len = text ? strlen(text) : 0;
+	double *seconds = o->value;
 	char *end;
 
-	*n = strtod(text, &end);
-	return isdigit(*text) && !*end && *n < 1e9;
-}
-
-static bool parse_name(const struct option_info *o, const char *text)
-{
-	size_t n = find_name(o->names, text);
-
-	*(__u64 *)o->value = n;
-	return o->names[n];
-}
-
-static bool parse_text(const struct option_info *o, const char *text)
-{
-	*(const char **)o->value = text;
-	return strlen(text) >= o->min && strlen(text) <= o->max;
-}
-
-static bool set_flag(const struct option_info *o, const char *text)
-{
-	(void)text;
-	return *(bool *)o->value = true;
+	switch (o->kind) {
+	case NUMBER:
+		return parse_size(text, n) && *n >= o->min && *n <= o->max;
+	case SECONDS:
+		*seconds = strtod(text, &end);
+		return isdigit(*text) && !*end && *seconds * 1000 >= o->min && *seconds < 1e9;
+	case WORD:
+		*n = find_name(o->names, text);
+		return o->names[*n];
+	case TEXT:
+		*(const char **)o->value = text;
+		return len >= o->min && len <= o->max;
+	default:
+		return *(bool *)o->value = true;
+	}
 }
 
 #define IN(c)		(1U << (c))
@@ -206,105 +213,190 @@ static bool set_flag(const struct option_info *o, const char *text)
 
 static const struct option_info options[] = {
 	{ IN(CREATE), "backing", "KIND", "pages (the default), contig, coherent or stream",
-	  parse_name, &opt.backing, .names = backings },
+	  WORD, &opt.backing, .names = backings },
 	{ IN(CREATE), "cache", "KIND", "cached (the default), write-combine, uncached or device",
-	  parse_name, &opt.cache, .names = caches },
+	  WORD, &opt.cache, .names = caches },
 	{ IN(CREATE), "name", "NAME", "name of the buffer, of at most 31 characters",
-	  parse_text, &opt.name, .max = SHMBUF_NAME_LEN - 1 },
+	  TEXT, &opt.name, .max = SHMBUF_NAME_LEN - 1 },
 	{ IN(CREATE), "node", "N", "NUMA node that the memory comes from",
-	  parse_number, &opt.node, .max = 1 << 20 },
+	  NUMBER, &opt.node, .max = 1 << 20 },
 	{ IN(CREATE), "background", NULL, "hold the buffer in the background",
-	  set_flag, .value = &opt.background },
-	{ IN(LIST) | IN(INFO), "json", NULL, "print JSON", set_flag, .value = &opt.json },
+	  FLAG, .value = &opt.background },
+	{ IN(LIST) | IN(INFO), "json", NULL, "print JSON", FLAG, .value = &opt.json },
 	{ IN_RANGE, "offset", "BYTES", "start of the range, such as 4096 or 64K (default: 0)",
-	  parse_number, &opt.offset, .max = MAX },
+	  NUMBER, &opt.offset, .max = MAX },
 	{ IN_RANGE, "length", "BYTES", "length of the range (default: to the end of the buffer)",
-	  parse_number, &opt.length, .max = MAX },
+	  NUMBER, &opt.length, .max = MAX },
 	{ IN(FILL), "byte", "N", "fill the range with this byte, 0 to 255",
-	  parse_number, &opt.byte, .max = 255 },
+	  NUMBER, &opt.byte, .max = 255 },
 	{ IN(FILL), "pattern", "TEXT",
 	  "fill the range with this text, repeated, of 1 to 4096 bytes",
-	  parse_text, &opt.pattern, .min = 1, .max = 4096 },
-	{ IN(SEAL), "write", NULL, "forbid writing (the default)", set_flag, .value = &opt.write },
-	{ IN(SEAL), "seal", NULL, "forbid further seals", set_flag, .value = &opt.seal },
+	  TEXT, &opt.pattern, .min = 1, .max = 4096 },
+	{ IN(SEAL), "write", NULL, "forbid writing (the default)", FLAG, .value = &opt.write },
+	{ IN(SEAL), "seal", NULL, "forbid further seals", FLAG, .value = &opt.seal },
 	{ IN(SIGNAL), "count", "N", "number of signals (default: 1)",
-	  parse_number, &opt.count, .min = 1, .max = MAX },
+	  NUMBER, &opt.count, .min = 1, .max = MAX },
 	{ IN(WAIT), "count", "N", "number of signals to wait for (default: 1)",
-	  parse_number, &opt.count, .min = 1, .max = MAX },
+	  NUMBER, &opt.count, .min = 1, .max = MAX },
 	{ IN(WAIT), "timeout", "SECONDS", "end with status 3 after this time, such as 2 or 0.5",
-	  parse_seconds, .value = &opt.timeout },
+	  SECONDS, .value = &opt.timeout },
 	{ IN(WATCH), "count", "N", "number of lists (default: endless)",
-	  parse_number, &opt.lists, .min = 1, .max = MAX },
-	{ IN(WATCH), "interval", "SECONDS", "time between two lists, such as 2 or 0.5 (default: 1)",
-	  parse_seconds, .value = &opt.interval },
+	  NUMBER, &opt.lists, .min = 1, .max = MAX },
+	{ IN(WATCH), "interval", "SECONDS", "time between two lists, at least 0.01 (default: 1)",
+	  SECONDS, &opt.interval, .min = 10 },
 	{ IN(REVOKE), "inode", "N", "revoke the buffer with this inode number in 'shmbuf list'",
-	  parse_number, &opt.inode, .min = 1, .max = MAX },
+	  NUMBER, &opt.inode, .min = 1, .max = MAX },
 };
 
 /*
  * Buffers that the caller may see
  */
 
+enum {
+	INODE, SIZE, BACKING, CACHE, MAP_UNIT, MAPPINGS, WRITABLE, SIGNALS, SEALS, REVOKED,
+	CAPABILITIES, NODE_INODE, NR_VALUES
+};
+
+/* The key of the output, and that of debugfs and fdinfo */
+static const struct {
+	const char *key, *kernel;
+	enum kind kind;
+	const char *const *names;
+} fields[] = {
+	[INODE] = { "inode", "ino", NUMBER, NULL },
+	[SIZE] = { "size", "size", NUMBER, NULL },
+	[BACKING] = { "backing", "backing", WORD, backings },
+	[CACHE] = { "cache", "cache", WORD, caches },
+	[MAP_UNIT] = { "map_unit", "", NUMBER, NULL },
+	[MAPPINGS] = { "mappings", "mappings", NUMBER, NULL },
+	[WRITABLE] = { "writable_mappings", "writable", NUMBER, NULL },
+	[SIGNALS] = { "signals", "sequence", NUMBER, NULL },
+	[SEALS] = { "seals", "seals", BITS, seals },
+	[REVOKED] = { "revoked", "revoked", FLAG, NULL },
+	[CAPABILITIES] = { "capabilities", "", BITS, capabilities },
+};
+
 struct buffer {
-	struct shmbuf_info info;
-	__u64 inode;		/* 0 if it is not known */
-	unsigned int revoked;
-	char *where;		/* a path, or PID:FD of each process, or NULL */
+	char name[SHMBUF_NAME_LEN];
+	__u64 value[NR_VALUES];	/* NODE_INODE is that of the device node. */
+	const char **where;	/* a path, or PID:FD of each process, then NULL; or NULL */
 };
 
 static struct buffer *buffers;
 static size_t nr_buffers;
 
-static struct buffer *add_buffer(const struct buffer *b)
+static void *resize(void *array, size_t size)
 {
-	buffers = realloc(buffers, (nr_buffers + 1) * sizeof(*b));
-	if (!buffers)
-		fail("list", "the buffers");
-	buffers[nr_buffers] = *b;
-	return &buffers[nr_buffers++];
+	array = realloc(array, size);
+	if (!array)
+		fail("list the buffers", NULL);
+	return array;
+}
+
+static void init_buffer(struct buffer *b)
+{
+	*b = (struct buffer) { 0 };
+	memset(b->value, 0xff, sizeof(b->value));
+}
+
+/* A driver can give a buffer a name that disturbs a terminal. */
+static void set_name(struct buffer *b, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(b->name) - 1 && name[i]; i++)
+		b->name[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+}
+
+/* Read "KEY=VALUE ..." of debugfs, or "KEY:	VALUE" of fdinfo. */
+static void parse_line(struct buffer *b, char *line, const char *prefix)
+{
+	static const char separators[] = "=: \t\n";
+	size_t len = strlen(prefix), i;
+	const char *key, *value;
+
+	for (key = strtok(line, separators); key; key = strtok(NULL, separators)) {
+		value = strtok(NULL, separators) ?: "";
+		if (!strncmp(key, prefix, len))
+			key += len;
+		else if (strcmp(key, "ino"))
+			continue;
+		for (i = 0; i < ARRAY_SIZE(fields); i++) {
+			if (!strcmp(key, fields[i].kernel))
+				b->value[i] = fields[i].kind == WORD ?
+					find_name(fields[i].names, value) :
+					strtoull(value, NULL, 0);
+		}
+	}
+}
+
+/*
+ * Whether both can be the same buffer, whose counts may have changed meanwhile. @a and @b
+ * have no number in common if one is from debugfs and the other from a node.
+ */
+static bool is_same(const struct buffer *a, const struct buffer *b)
+{
+	const __u64 *x = a->value, *y = b->value;
+
+	if (x[INODE] != NOT_GIVEN && y[INODE] != NOT_GIVEN)
+		return x[INODE] == y[INODE];
+	if (x[NODE_INODE] != NOT_GIVEN && y[NODE_INODE] != NOT_GIVEN)
+		return x[NODE_INODE] == y[NODE_INODE];
+	return x[SIZE] == y[SIZE] && x[BACKING] == y[BACKING] && x[CACHE] == y[CACHE] &&
+	       !a->where && !strcmp(a->name, b->name);
 }
 
 static void add_where(struct buffer *b, const char *where)
 {
-	char *old = b->where;
+	size_t n = 0;
 
-	if (asprintf(&b->where, "%s%s%s", old ?: "", old ? " " : "", where) < 0)
-		fail("list", "the buffers");
-	free(old);
+	while (b->where && b->where[n])
+		n++;
+	b->where = resize(b->where, (n + 2) * sizeof(*b->where));
+	b->where[n] = strdup(where);
+	b->where[n + 1] = NULL;
 }
 
-/* Return whether the line has the format of this version. */
-static bool parse_line(const char *line, struct buffer *b)
+/* Add a buffer, or what the list does not have of it, and where it can be opened. */
+static void add_buffer(const struct buffer *b, const char *where)
 {
-	unsigned long long ino, size, sequence;
-	char backing[32], cache[32];
-	int len = 0;
+	struct buffer *old = buffers;
+	size_t i;
 
-	*b = (struct buffer) { 0 };
-	if (sscanf(line, "ino=%llu size=%llu backing=%31s cache=%31s mappings=%u writable=%u%n",
-		   &ino, &size, backing, cache, &b->info.mappings, &b->info.writable_mappings,
-		   &len) < 6)
-		return false;
-	if (sscanf(line + len, " seals=%x sequence=%llu revoked=%u name=%31[^\n]",
-		   &b->info.seals, &sequence, &b->revoked, (char *)b->info.name) < 3)
-		return false;
-	b->inode = ino;
-	b->info.size = size;
-	b->info.sequence = sequence;
-	b->info.backing = find_name(backings, backing);
-	b->info.cache = find_name(caches, cache);
-	return true;
+	/* Another version has other lines. */
+	if (b->value[SIZE] == NOT_GIVEN || b->value[REVOKED] == NOT_GIVEN)
+		return;
+	while (old < buffers + nr_buffers && !is_same(old, b))
+		old++;
+	if (old == buffers + nr_buffers) {
+		buffers = resize(buffers, (nr_buffers + 1) * sizeof(*b));
+		old = &buffers[nr_buffers++];
+		*old = *b;
+	}
+	for (i = 0; i < NR_VALUES; i++) {
+		if (old->value[i] == NOT_GIVEN)
+			old->value[i] = b->value[i];
+	}
+	if (where)
+		add_where(old, where);
 }
 
 static void read_debugfs(void)
 {
 	FILE *f = fopen(BUFFERS, "r");
 	struct buffer b;
-	char line[512];
+	char line[512], *name;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (parse_line(line, &b))
-			add_buffer(&b);
+		name = strstr(line, " name=");
+		if (!name)
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		init_buffer(&b);
+		set_name(&b, name + strlen(" name="));
+		*name = 0;
+		parse_line(&b, line, "");
+		add_buffer(&b, NULL);
 	}
 	if (f)
 		fclose(f);
@@ -312,161 +404,206 @@ static void read_debugfs(void)
 
 static bool get_info(int fd, struct buffer *b)
 {
+	struct shmbuf_info info = { 0 };
 	struct stat st;
 
-	*b = (struct buffer) { 0 };
-	if (ioctl(fd, SHMBUF_IOC_INFO, &b->info))
+	if (ioctl(fd, SHMBUF_IOC_INFO, &info) || fstat(fd, &st)) {
+		/* Another driver may have any error. */
+		errno = errno == EBADF ? EBADF : ENOTTY;
 		return false;
-	b->revoked = !!(b->info.capabilities & SHMBUF_CAP_REVOKED);
-	/* The inode of a node is not that of its buffer. */
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-		b->inode = st.st_ino;
-	return true;
-}
-
-/* Whether both can be the same buffer, whose counts may have changed meanwhile */
-static bool is_same(const struct buffer *a, const struct buffer *b)
-{
-	if (a->inode && b->inode)
-		return a->inode == b->inode;
-	return a->info.size == b->info.size && a->info.backing == b->info.backing &&
-	       a->info.cache == b->info.cache && !a->where &&
-	       !strcmp((char *)a->info.name, (char *)b->info.name);
-}
-
-/* A revoked buffer cannot be opened, but its file still has an inode number. */
-static bool look_at(const char *path, struct buffer *b)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	bool found;
-
-	if (fd >= 0) {
-		found = get_info(fd, b);
-		close(fd);
-		return found;
 	}
-	if (errno != ENODEV || stat(path, &st) || !S_ISREG(st.st_mode))
-		return false;
-	*b = (struct buffer) { .inode = st.st_ino, .revoked = true };
+	init_buffer(b);
+	set_name(b, (char *)info.name);
+	b->value[S_ISREG(st.st_mode) ? INODE : NODE_INODE] = st.st_ino;
+	b->value[SIZE] = info.size;
+	b->value[BACKING] = info.backing;
+	b->value[CACHE] = info.cache;
+	b->value[MAP_UNIT] = info.map_unit;
+	b->value[MAPPINGS] = info.mappings;
+	b->value[WRITABLE] = info.writable_mappings;
+	b->value[SIGNALS] = info.sequence;
+	b->value[SEALS] = info.seals;
+	b->value[REVOKED] = !!(info.capabilities & SHMBUF_CAP_REVOKED);
+	b->value[CAPABILITIES] = info.capabilities;
 	return true;
 }
 
-/* Add a buffer unless the list has it, and where it can be opened. */
-static void add_path(const char *path, const char *where)
+/* The node of a buffer, which need not be in /dev */
+static bool is_node(const struct stat *st)
 {
-	struct buffer b;
-	size_t i = 0;
+	char path[64], link[PATH_MAX] = "";
 
-	if (!look_at(path, &b))
-		return;
-	while (i < nr_buffers && !is_same(&buffers[i], &b))
-		i++;
-	add_where(i < nr_buffers ? &buffers[i] : add_buffer(&b), where);
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", major(st->st_rdev),
+		 minor(st->st_rdev));
+	return S_ISCHR(st->st_mode) && readlink(path, link, sizeof(link) - 1) > 0 &&
+	       strstr(link, "/misc/shmbuf-");
 }
 
-/* Add the buffers among the files that match a pattern: descriptors, or nodes. */
-static void find_paths(const char *pattern)
+/*
+ * Another user may have chosen what the path leads to, such as a device that an open() or
+ * an ioctl() disturbs. O_PATH does not open it.
+ */
+static int try_open(const char *path, int flags)
 {
-	char link[64], where[64];
+	int fd = open(path, O_PATH | O_CLOEXEC), opened;
+	struct statfs fs;
+	struct stat st;
+	char self[32];
+
+	if (fd < 0)
+		return -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	errno = ENOTTY;
+	opened = (!fstatfs(fd, &fs) && fs.f_type == SHMBUF_MAGIC) ||
+		 (!fstat(fd, &st) && is_node(&st)) ?
+		 open(self, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+	/* close() of such a descriptor does not fail. */
+	close(fd);
+	return opened;
+}
+
+static void add_node(const char *path)
+{
+	int fd = try_open(path, O_RDONLY);
+	struct buffer b;
+
+	if (get_info(fd, &b))
+		add_buffer(&b, path);
+	close(fd);
+}
+
+/* The descriptors of nodes come last: only a node tells which of two alike it belongs to. */
+static bool of_nodes;
+
+/* The kernel alone writes fdinfo, and reading it does not open the file. */
+static void add_descriptor(const char *fdinfo)
+{
+	static const char pseudo[] = "/shmbuf:", node[] = NODE "-", deleted[] = " (deleted)";
+	char line[512], path[64], link[PATH_MAX] = "", *end;
+	FILE *f = fopen(fdinfo, "r");
 	unsigned int pid, fd;
-	const char *path;
+	struct buffer b;
+
+	init_buffer(&b);
+	while (f && fgets(line, sizeof(line), f))
+		parse_line(&b, line, "shmbuf-");
+	if (f)
+		fclose(f);
+	/* Other files have no such lines. */
+	if (b.value[SIZE] == NOT_GIVEN || sscanf(fdinfo, "/proc/%u/fdinfo/%u", &pid, &fd) < 2)
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, fd);
+	if (readlink(path, link, sizeof(link) - 1) < 0 ||
+	    of_nodes == !strncmp(link, pseudo, strlen(pseudo)))
+		return;
+	end = link + strlen(link) - strlen(deleted);
+	if (end > link && !strcmp(end, deleted))
+		*end = 0;
+	if (of_nodes) {
+		b.value[NODE_INODE] = b.value[INODE];
+		b.value[INODE] = NOT_GIVEN;
+		set_name(&b, strncmp(link, node, strlen(node)) ? "" : link + strlen(node));
+	} else {
+		set_name(&b, link + strlen(pseudo));
+	}
+	snprintf(path, sizeof(path), "%u:%u", pid, fd);
+	add_buffer(&b, path);
+}
+
+static void find_paths(const char *pattern, void (*add)(const char *path))
+{
 	size_t i;
 	glob_t g;
 
 	if (glob(pattern, GLOB_NOSORT, NULL, &g))
 		return;
-	for (i = 0; i < g.gl_pathc; i++) {
-		path = g.gl_pathv[i];
-		if (sscanf(path, "/proc/%u/fd/%u", &pid, &fd) < 2) {
-			add_path(path, path);
-		} else if (readlink(path, link, 64) > 8 && !strncmp(link, "/shmbuf:", 8)) {
-			snprintf(where, sizeof(where), "%u:%u", pid, fd);
-			add_path(path, where);
-		}
-	}
+	for (i = 0; i < g.gl_pathc; i++)
+		add(g.gl_pathv[i]);
 	globfree(&g);
 }
 
 /* A buffer without a path is that of a driver, or only mapped; debugfs shows it to root. */
 static void find_buffers(void)
 {
-	while (nr_buffers)
-		free(buffers[--nr_buffers].where);
+	const char **where;
+
+	while (nr_buffers) {
+		where = buffers[--nr_buffers].where;
+		for (; where && *where; where++)
+			free((char *)*where);
+		free(buffers[nr_buffers].where);
+	}
 	read_debugfs();
-	find_paths("/proc/[0-9]*/fd/[0-9]*");
-	find_paths(NODE "-*");
+	of_nodes = false;
+	find_paths("/proc/[0-9]*/fdinfo/[0-9]*", add_descriptor);
+	find_paths(NODE "-*", add_node);
+	of_nodes = true;
+	find_paths("/proc/[0-9]*/fdinfo/[0-9]*", add_descriptor);
 }
 
 /*
  * The argument BUFFER
  */
 
-static bool has_name(const struct buffer *b, const char *name)
-{
-	return b->where && !strcmp((char *)b->info.name, name);
-}
-
-static noreturn void die_ambiguous(const char *name)
-{
-	const struct buffer *b;
-
-	begin_message();
-	fprintf(stderr, "more than one buffer has the name '%s'; use one of:", name);
-	for (b = buffers; b < buffers + nr_buffers; b++) {
-		if (has_name(b, name) && !b->revoked)
-			fprintf(stderr, " %s", strtok(b->where, " "));
-	}
-	end_message(FAILED);
-}
-
-/* Return where the buffer of this name can be opened, a revoked one only without another. */
-static const char *find_by_name(const char *name)
+/* Return the buffer of this name, a revoked one only without another. */
+static const struct buffer *find_by_name(const char *name)
 {
 	const struct buffer *match = NULL, *b;
 
 	find_buffers();
 	for (b = buffers; b < buffers + nr_buffers; b++) {
-		if (!has_name(b, name))
+		if (!b->where || strcmp(b->name, name))
 			continue;
-		if (match && !match->revoked && !b->revoked)
-			die_ambiguous(name);
-		if (!match || match->revoked)
+		if (match && !match->value[REVOKED] && !b->value[REVOKED])
+			die(FAILED, "more than one buffer has the name '%s'; see 'shmbuf list'",
+			    name);
+		if (!match || match->value[REVOKED])
 			match = b;
 	}
 	if (!match)
 		die(FAILED, "'%s' is not a buffer that you may open; see 'shmbuf list'", name);
-	return strtok(match->where, " ");
+	return match;
 }
 
-/* Return the path for a name, a path, or PID:FD. */
+/* Return what follows the number, or NULL. */
+static const char *parse_index(const char *text, int *n)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	*n = value;
+	return isdigit(*text) && !errno && value <= INT_MAX ? end : NULL;
+}
+
+/* Return the path for a path, PID:FD, or the name of a node, or NULL. */
 static const char *find_path(const char *buffer)
 {
-	static char path[4096];
-	unsigned int pid, fd;
-	int len = 0;
+	static char path[PATH_MAX];
+	const char *end;
+	int pid, fd;
 
 	if (strchr(buffer, '/'))
 		return buffer;
-	if (sscanf(buffer, "%u:%u%n", &pid, &fd, &len) == 2 && !buffer[len]) {
-		snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, fd);
+	end = parse_index(buffer, &pid);
+	if (end && *end == ':')
+		end = parse_index(end + 1, &fd);
+	if (end && !*end) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 		return path;
 	}
 	snprintf(path, sizeof(path), NODE "-%s", buffer);
-	if (!access(path, F_OK))
-		return path;
-	return find_path(find_by_name(buffer));
+	return access(path, F_OK) ? NULL : path;
 }
 
 /* SIGNAL works without permission to write; other operations then fail by themselves. */
 static int open_path(const char *path, int flags)
 {
-	int fd;
+	int fd = try_open(path, flags);
 
-	flags |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	fd = open(path, flags);
 	if (fd < 0 && errno == EACCES)
-		fd = open(path, flags & ~O_ACCMODE);
+		fd = try_open(path, flags & ~O_ACCMODE);
 	if (fd < 0)
 		fail("open", path);
 	return fd;
@@ -474,16 +611,27 @@ static int open_path(const char *path, int flags)
 
 static int open_buffer(const char *buffer, int flags, struct buffer *b)
 {
-	bool inherited = *buffer && !buffer[strspn(buffer, "0123456789")];
-	const char *path = inherited ? "" : find_path(buffer);
-	int fd = inherited ? atoi(buffer) : open_path(path, flags);
+	const struct buffer *found = NULL;
+	const char *end, *path = NULL;
+	int fd;
 
-	if (!get_info(fd, b)) {
-		if (errno == EBADF)
-			die(FAILED, "descriptor %s is not open", buffer);
-		die(FAILED, "%s is not a buffer of shmbuf", buffer);
+	if (!*buffer)
+		die(BAD_USAGE, "the argument BUFFER is empty");
+	end = parse_index(buffer, &fd);
+	if (!end || *end) {
+		path = find_path(buffer);
+		if (!path) {
+			found = find_by_name(buffer);
+			path = find_path(found->where[0]);
+		}
+		fd = open_path(path, flags);
 	}
-	if (!inherited)
+	if (!get_info(fd, b))
+		fail("open", buffer);
+	/* The process may have ended, or have another file at this descriptor. */
+	if (found && (strcmp(found->name, b->name) || !is_same(found, b)))
+		die(FAILED, "the buffer '%s' has gone; try again", buffer);
+	if (path)
 		add_where(b, path);
 	return fd;
 }
@@ -491,7 +639,7 @@ static int open_buffer(const char *buffer, int flags, struct buffer *b)
 /* Return the end of the range of the options. */
 static __u64 range_end(const struct buffer *b)
 {
-	__u64 size = b->info.size;
+	__u64 size = b->value[SIZE];
 
 	if (opt.length == NOT_GIVEN && opt.offset <= size)
 		return size;
@@ -505,23 +653,11 @@ static __u64 range_end(const struct buffer *b)
  */
 
 /* A newer kernel may have names that this program does not know. */
-static const char *get_name(const char *const *names, __u32 n)
+static const char *get_name(const char *const *names, __u64 n)
 {
 	while (*names && n--)
 		names++;
 	return *names ?: "unknown";
-}
-
-static const char *bit_names(const char *const *names, __u32 bits)
-{
-	static char text[64];
-
-	*text = 0;
-	for (; *names; names++, bits >>= 1) {
-		if (bits & 1)
-			strcat(strcat(text, *text ? " " : ""), *names);
-	}
-	return text;
 }
 
 static const char *human_size(__u64 size)
@@ -536,16 +672,52 @@ static const char *human_size(__u64 size)
 	return text;
 }
 
+static void print_text(const char *text, bool json)
+{
+	if (!json) {
+		fputs(text, stdout);
+		return;
+	}
+	putchar('"');
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ')
+			printf("\\u%04x", *text);
+		else
+			printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	}
+	putchar('"');
+}
+
+/* Print the texts whose bits are set. */
+static void print_list(const char *const *texts, __u64 bits, bool json)
+{
+	const char *separator = "";
+	size_t i;
+
+	fputs(json ? "[" : "", stdout);
+	for (i = 0; texts && texts[i]; i++) {
+		if (i < 64 && !(bits >> i & 1))
+			continue;
+		fputs(separator, stdout);
+		print_text(texts[i], json);
+		separator = json ? ", " : " ";
+	}
+	fputs(json ? "]" : "", stdout);
+}
+
 static void print_row(const struct buffer *b, int width)
 {
-	const struct shmbuf_info *info = &b->info;
+	const __u64 *value = b->value;
 
-	printf("%-*s %6llu %7s %-8s %-13s %4u %8u %-7s %7llu %s\n", width,
-	       *info->name ? (char *)info->name : "-", ULL(b->inode), human_size(info->size),
-	       get_name(backings, info->backing), get_name(caches, info->cache), info->mappings,
-	       info->writable_mappings,
-	       b->revoked ? "revoked" : info->seals & SHMBUF_SEAL_WRITE ? "sealed" : "-",
-	       ULL(info->sequence), b->where ?: "-");
+	printf("%-*s %6llu %7s %-8s %-13s %4llu %8llu %-7s %7llu ", width, *b->name ? b->name : "-",
+	       ULL(value[INODE] == NOT_GIVEN ? 0 : value[INODE]), human_size(value[SIZE]),
+	       get_name(backings, value[BACKING]), get_name(caches, value[CACHE]),
+	       ULL(value[MAPPINGS]), ULL(value[WRITABLE]),
+	       value[REVOKED] ? "revoked" : value[SEALS] & SHMBUF_SEAL_WRITE ? "sealed" : "-",
+	       ULL(value[SIGNALS]));
+	if (b->where)
+		print_list(b->where, NOT_GIVEN, false);
+	printf(b->where ? "\n" : "-\n");
 }
 
 static void print_table(void)
@@ -554,7 +726,7 @@ static void print_table(void)
 	size_t i;
 
 	for (i = 0; i < nr_buffers; i++) {
-		len = strlen((char *)buffers[i].info.name);
+		len = strlen(buffers[i].name);
 		width = len > width ? len : width;
 	}
 	printf("%-*s %6s %7s %-8s %-13s %4s %8s %-7s %7s %s\n", width, "NAME", "INODE", "SIZE",
@@ -563,50 +735,36 @@ static void print_table(void)
 		print_row(&buffers[i], width);
 }
 
-static void print_name_json(const char *name)
+static void print_value(size_t field, __u64 value, bool json)
 {
-	printf("{\"name\": \"");
-	for (; *name; name++)
-		printf(*name == '"' || *name == '\\' ? "\\%c" : "%c", *name);
-	printf("\"");
+	if (value == NOT_GIVEN)
+		fputs(json ? "null" : "-", stdout);
+	else if (fields[field].kind == BITS)
+		print_list(fields[field].names, value, json);
+	else if (fields[field].kind == WORD)
+		print_text(get_name(fields[field].names, value), json);
+	else if (fields[field].kind == FLAG)
+		fputs(value ? "true" : "false", stdout);
+	else
+		printf("%llu", ULL(value));
 }
 
-static void print_array_json(const char *key, const char *words)
+static void print_buffer(const struct buffer *b, bool json)
 {
-	const char *quote = *words ? "\"" : "";
+	size_t i;
 
-	printf(", \"%s\": [%s", key, quote);
-	for (; *words; words++)
-		printf(*words == ' ' ? "\",%c\"" : "%c", *words);
-	printf("%s]", quote);
-}
-
-static void print_json(const struct buffer *b)
-{
-	const struct shmbuf_info *info = &b->info;
-
-	print_name_json((char *)info->name);
-	printf(", \"inode\": %llu, \"size\": %llu, \"backing\": \"%s\", \"cache\": \"%s\"",
-	       ULL(b->inode), ULL(info->size), get_name(backings, info->backing),
-	       get_name(caches, info->cache));
-	printf(", \"mappings\": %u, \"writable_mappings\": %u, \"signals\": %llu, \"revoked\": %s",
-	       info->mappings, info->writable_mappings, ULL(info->sequence),
-	       b->revoked ? "true" : "false");
-	print_array_json("seals", bit_names(seals, info->seals));
-	print_array_json("where", b->where ?: "");
-	printf("}");
-}
-
-static void print_info(const struct shmbuf_info *info)
-{
-	printf("name:              %s\nsize:              %llu\n", info->name, ULL(info->size));
-	printf("backing:           %s\ncache:             %s\nmap unit:          %llu\n",
-	       get_name(backings, info->backing), get_name(caches, info->cache),
-	       ULL(info->map_unit));
-	printf("mappings:          %u\nwritable mappings: %u\nsignals:           %llu\n",
-	       info->mappings, info->writable_mappings, ULL(info->sequence));
-	printf("seals:             %s\n", bit_names(seals, info->seals));
-	printf("capabilities:      %s\n", bit_names(capabilities, info->capabilities));
+	fputs(json ? "{\"name\": " : "name:              ", stdout);
+	print_text(b->name, json);
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (json)
+			printf(", \"%s\": ", fields[i].key);
+		else
+			printf("\n%s:%*s", fields[i].key, 18 - (int)strlen(fields[i].key), "");
+		print_value(i, b->value[i], json);
+	}
+	fputs(json ? ", \"where\": " : "\nwhere:             ", stdout);
+	print_list(b->where, NOT_GIVEN, json);
+	fputs(json ? "}" : "\n", stdout);
 }
 
 /* Print a line like hexdump -C, or an asterisk for lines that repeat. */
@@ -657,31 +815,47 @@ static noreturn void run_command(char **argv, int fd, const char *variable)
 
 	snprintf(number, sizeof(number), "%d", fd);
 	if (fcntl(fd, F_SETFD, 0) || setenv(variable, number, 1))
-		fail("pass on", "the buffer");
+		fail("pass on the buffer", NULL);
 	execvp(argv[0], argv);
 	die(errno == ENOENT ? NOT_FOUND : CANNOT_RUN, "cannot run %s: %s", argv[0],
 	    strerror(errno));
 }
 
-/* Print the path of the buffer, and hold it until a signal ends the process. */
+/*
+ * Print the path of the buffer, and hold it until a signal ends the process. In the
+ * background this holds neither a file nor a folder of the caller.
+ */
 static noreturn void hold(int fd)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t pid = opt.background ? fork() : 0;
+	int null = -1;
+	pid_t pid = 0;
 
-	if (null < 0 || pid < 0)
-		fail("hold", "the buffer");
-	if (pid || !opt.background)
-		printf("/proc/%d/fd/%d\n", pid ?: getpid(), fd);
-	fflush(stdout);
-	if (pid)
-		exit(0);
 	if (opt.background) {
+		fd = dup2(fd, 3);
+		if (fd < 0 || close_range(4, ~0U, 0) || chdir("/"))
+			fail("hold the buffer", NULL);
+		null = open("/dev/null", O_RDWR);
+		pid = null < 0 ? -1 : fork();
+		if (pid < 0)
+			fail("hold the buffer", NULL);
+	}
+	if (opt.background && !pid) {
 		setsid();
 		dup2(null, 0);
 		dup2(null, 1);
 		dup2(null, 2);
+		close(null);
+	} else {
+		signal(SIGPIPE, SIG_IGN);
+		printf("/proc/%d/fd/%d\n", pid ?: getpid(), fd);
+		if (fflush(stdout)) {
+			if (pid)
+				kill(pid, SIGKILL);
+			fail("write the output", NULL);
+		}
 	}
+	if (pid)
+		exit(0);
 	while (1)
 		pause();
 }
@@ -695,14 +869,16 @@ static void do_create(char **argv)
 	};
 	int node;
 
+	if (opt.background && argv[1])
+		die(BAD_USAGE, "--background excludes a COMMAND");
 	if (!parse_size(argv[0], &c.size) || !c.size)
 		die(BAD_USAGE, "'%s' is not a size, such as 4096, 64K or 2M", argv[0]);
 	snprintf((char *)c.name, sizeof(c.name), "%s", opt.name);
 	node = open(NODE, O_RDWR | O_CLOEXEC);
 	if (node < 0)
-		fail("open " NODE, "");
+		fail("open " NODE, NULL);
 	if (ioctl(node, SHMBUF_IOC_CREATE, &c))
-		fail("create", "the buffer");
+		fail("create the buffer", NULL);
 	/* So that the number is 3, if that is free */
 	node = dup3(c.fd, node, O_CLOEXEC);
 	close(c.fd);
@@ -716,9 +892,9 @@ static void do_list(char **argv)
 	size_t i;
 
 	(void)argv;
-	if (access(NODE, F_OK))
-		fail("open " NODE, "");
 	find_buffers();
+	if (!nr_buffers && access(NODE, F_OK))
+		fail("open " NODE, NULL);
 	if (!opt.json) {
 		print_table();
 		return;
@@ -726,18 +902,20 @@ static void do_list(char **argv)
 	printf("[");
 	for (i = 0; i < nr_buffers; i++) {
 		printf(i ? ",\n " : "");
-		print_json(&buffers[i]);
+		print_buffer(&buffers[i], true);
 	}
 	printf("]\n");
 }
 
 static void do_watch(char **argv)
 {
+	struct timespec t = { .tv_sec = opt.interval };
 	__u64 n;
 
+	t.tv_nsec = (opt.interval - t.tv_sec) * 1e9;
 	for (n = 0; n < opt.lists; n++) {
 		if (n)
-			usleep(opt.interval * 1e6);
+			nanosleep(&t, NULL);
 		printf(isatty(STDOUT_FILENO) ? "\033[H\033[J" : n ? "\n" : "");
 		do_list(argv);
 		if (fflush(stdout))
@@ -750,12 +928,19 @@ static void do_info(char **argv)
 	struct buffer b;
 
 	open_buffer(argv[0], O_RDONLY, &b);
-	if (opt.json) {
-		print_json(&b);
-		printf("\n");
-	} else {
-		print_info(&b.info);
-	}
+	print_buffer(&b, opt.json);
+	fputs(opt.json ? "\n" : "", stdout);
+}
+
+/* Begin or end a turn of the CPU, where the device does not see its cache. */
+static void sync_range(int fd, __u64 pos, __u64 len, __u32 direction, __u32 phase)
+{
+	struct shmbuf_sync sync = {
+		.offset = pos, .length = len, .direction = direction, .phase = phase,
+	};
+
+	if (ioctl(fd, SHMBUF_IOC_SYNC, &sync))
+		fail(direction == SHMBUF_SYNC_READ ? "read" : "write", "the buffer");
 }
 
 /* Return the end of the range. */
@@ -766,6 +951,7 @@ static __u64 read_range(const char *buffer, void (*print)(__u64 pos, const void 
 	__u64 pos = opt.offset, end = range_end(&b);
 	ssize_t n;
 
+	sync_range(fd, pos, end - pos, SHMBUF_SYNC_READ, SHMBUF_SYNC_BEGIN);
 	for (; pos < end; pos += n) {
 		n = pread(fd, chunk, chunk_size(end - pos, sizeof(chunk)), pos);
 		if (n < 0)
@@ -773,7 +959,10 @@ static __u64 read_range(const char *buffer, void (*print)(__u64 pos, const void 
 		if (!n)
 			break;
 		print(pos, chunk, n);
+		if (ferror(stdout))
+			fail("write the output", NULL);
 	}
+	sync_range(fd, opt.offset, end - opt.offset, SHMBUF_SYNC_READ, SHMBUF_SYNC_END);
 	return end;
 }
 
@@ -797,11 +986,13 @@ static void write_chunk(int fd, size_t len, __u64 pos)
 {
 	ssize_t done = 0, n;
 
+	sync_range(fd, pos, len, SHMBUF_SYNC_WRITE, SHMBUF_SYNC_BEGIN);
 	for (; (size_t)done < len; done += n) {
 		n = pwrite(fd, chunk + done, len - done, pos + done);
 		if (n < 0)
 			fail("write", "the buffer");
 	}
+	sync_range(fd, pos, len, SHMBUF_SYNC_WRITE, SHMBUF_SYNC_END);
 }
 
 /* The chunk has whole patterns, so that each write begins with one. */
@@ -828,18 +1019,22 @@ static void fill_input(int fd, __u64 pos, __u64 end)
 		write_chunk(fd, n, pos);
 	}
 	if (ferror(stdin))
-		fail("read", "the standard input");
+		fail("read the standard input", NULL);
 	if (opt.length == NOT_GIVEN && getchar() != EOF)
 		die(FAILED, "the buffer is full, and the rest of the input is not in it");
 }
 
 static void do_fill(char **argv)
 {
-	struct buffer b;
-	int fd = open_buffer(argv[0], O_RDWR, &b);
-	__u64 end = range_end(&b);
 	char byte = opt.byte;
+	struct buffer b;
+	__u64 end;
+	int fd;
 
+	if (opt.pattern && opt.byte != NOT_GIVEN)
+		die(BAD_USAGE, "--byte and --pattern exclude each other");
+	fd = open_buffer(argv[0], O_RDWR, &b);
+	end = range_end(&b);
 	if (opt.pattern)
 		fill_pattern(fd, opt.offset, end, opt.pattern, strlen(opt.pattern));
 	else if (opt.byte != NOT_GIVEN)
@@ -875,43 +1070,34 @@ static void do_signal(char **argv)
 	}
 }
 
-static double now(void)
+static void on_alarm(int sig)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	(void)sig;
 }
 
-/* Return whether there is a signal, or an error, before @end. */
-static bool wait_until(int fd, double end)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	double left;
-
-	do {
-		left = opt.timeout < 0 ? 1000 : end - now();
-		if (poll(&p, 1, left < 0 ? 0 : left > 1000 ? 1000000 : left * 1000 + 1))
-			return true;
-	} while (left > 0);
-	return false;
-}
-
+/* SIGALRM interrupts ACK. The timer goes on, as the first may come before ACK sleeps. */
 static void do_wait(char **argv)
 {
-	__u64 seen = 0;
-	double end = now() + opt.timeout;
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval timer = { .it_interval.tv_usec = 10000, .it_value.tv_sec = opt.timeout };
 	struct shmbuf_notify n;
 	struct buffer b;
+	__u64 seen;
 	int fd = open_buffer(argv[0], O_RDONLY, &b);
 
-	for (; seen < opt.count; seen += n.count) {
-		if (!wait_until(fd, end))
-			die(TIMED_OUT, "%llu of %llu signals came in %g seconds", ULL(seen),
-			    ULL(opt.count), opt.timeout);
-		n = (struct shmbuf_notify) { 0 };
-		if (ioctl(fd, SHMBUF_IOC_ACK, &n))
+	timer.it_value.tv_usec = (opt.timeout - timer.it_value.tv_sec) * 1e6 + 1;
+	timer.it_value.tv_usec -= timer.it_value.tv_usec > 999999;
+	sigaction(SIGALRM, &action, NULL);
+	if (opt.timeout >= 0)
+		setitimer(ITIMER_REAL, &timer, NULL);
+	for (seen = 0; seen < opt.count; seen += n.count) {
+		n = (struct shmbuf_notify) { .flags = SHMBUF_NOTIFY_WAIT };
+		if (!ioctl(fd, SHMBUF_IOC_ACK, &n))
+			continue;
+		if (errno != EINTR)
 			fail("wait for", argv[0]);
+		die(TIMED_OUT, "%llu of %llu signals came in %g seconds", ULL(seen),
+		    ULL(opt.count), opt.timeout);
 	}
 	printf("%llu\n", ULL(seen));
 }
@@ -939,8 +1125,8 @@ static __u64 find_inode(const char *buffer)
 	size_t i;
 
 	open_buffer(buffer, O_RDONLY, &b);
-	if (b.inode)
-		return b.inode;
+	if (b.value[INODE] != NOT_GIVEN)
+		return b.value[INODE];
 	nr_buffers = 0;
 	read_debugfs();
 	for (i = 0; i < nr_buffers; i++) {
@@ -950,7 +1136,7 @@ static __u64 find_inode(const char *buffer)
 			die(FAILED, "more than one buffer looks like it; use --inode");
 		match = &buffers[i];
 	}
-	return match ? match->inode : 0;
+	return match ? match->value[INODE] : 0;
 }
 
 static void do_revoke(char **argv)
@@ -962,7 +1148,7 @@ static void do_revoke(char **argv)
 		die(BAD_USAGE, "name a buffer, or use --inode");
 	fd = open(REVOKE_FILE, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		fail("open " REVOKE_FILE, "");
+		fail("open " REVOKE_FILE, NULL);
 	if (dprintf(fd, "%llu", ULL(by_inode ? opt.inode : find_inode(argv[0]))) < 0)
 		fail("revoke", argv[0] ?: "the buffer");
 }
@@ -1047,7 +1233,7 @@ static noreturn void print_command_help(int c)
 
 static void use_option(const struct option_info *o)
 {
-	if (!o->parse(o, optarg))
+	if (!parse_option(o, optarg))
 		die(BAD_USAGE, "--%s cannot be '%s': %s", o->name, optarg, o->help);
 }
 
@@ -1063,9 +1249,13 @@ static char **parse_options(int c, int argc, char **argv)
 						       NULL, 256 + i };
 	}
 	opterr = 0;
-	while ((i = getopt_long(argc, argv, "+:h", table, NULL)) != -1) {
+	/* The options of COMMAND are its own. */
+	while ((i = getopt_long(argc, argv, commands[c].max == ANY ? "+:h" : ":h", table,
+				NULL)) != -1) {
 		if (i == 'h')
 			print_command_help(c);
+		if (i == '?' && optopt > 0 && optopt < 256)
+			die(BAD_USAGE, "'-%c' is not an option", optopt);
 		if (i == '?')
 			die(BAD_USAGE, "'%s' is not an option", argv[optind - 1]);
 		if (i == ':')
@@ -1093,8 +1283,15 @@ static int find_command(const char *name)
 
 int main(int argc, char **argv)
 {
-	int c;
+	int c, fd;
 
+	/* A buffer must not become descriptor 0, 1 or 2, where those are closed. */
+	do {
+		fd = open("/dev/null", O_RDONLY);
+		if (fd < 0)
+			return FAILED;
+	} while (fd <= 2);
+	close(fd);
 	if (argc < 2)
 		die(BAD_USAGE, "name a command");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
@@ -1102,6 +1299,6 @@ int main(int argc, char **argv)
 	c = find_command(argv[1]);
 	commands[c].run(parse_options(c, argc - 1, argv + 1));
 	if (fflush(stdout) || ferror(stdout))
-		die(FAILED, "cannot write the output: %s", strerror(errno));
+		fail("write the output", NULL);
 	return 0;
 }
