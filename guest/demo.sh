@@ -19,7 +19,9 @@ run() {
 # The same for a command that has to fail.
 refused() {
 	printf '$ %s\n' "$1"
-	! said=$(eval "$1" 2>&1)
+	if said=$(eval "$1" 2>&1); then
+		exit 1
+	fi
 	printf '%s\n' "$said"
 	[[ $said =~ $2 ]]
 }

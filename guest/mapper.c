@@ -18,7 +18,10 @@
 
 #include <linux/shmbuf.h>
 
-/* The only access that raises SIGBUS is the last one of main(). */
+/*
+ * main() touches the buffer for the last time after its revocation. A revocation between
+ * ACK and the copy of the text raises SIGBUS there; the line is the same.
+ */
 static void end(int sig)
 {
 	printf("process %d touches the buffer: %s\n", getpid(), strsignal(sig));
@@ -31,7 +34,8 @@ int main(int argc, char **argv)
 	int prot = argc > 2 ? PROT_READ | PROT_WRITE : PROT_READ;
 	struct shmbuf_notify ack;
 	struct stat st;
-	char *text;
+	char *text, copy[256];
+	size_t len;
 	int fd;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -43,21 +47,26 @@ int main(int argc, char **argv)
 	text = mmap(NULL, st.st_size, prot, MAP_SHARED, fd, 0);
 	if (text == MAP_FAILED)
 		err(1, "mmap");
+	if (argc > 2 && strlen(argv[2]) >= (size_t)st.st_size)
+		errx(1, "the text is longer than the buffer");
+	signal(SIGBUS, end);
+	/* UML logs a SIGBUS if SIGSEGV has no handler. */
+	signal(SIGSEGV, end);
 	if (argc > 2)
-		strcpy(text, argv[2]);
+		memcpy(text, argv[2], strlen(argv[2]) + 1);
+	len = (size_t)st.st_size < sizeof(copy) ? (size_t)st.st_size : sizeof(copy) - 1;
 	printf("process %d maps %lld bytes, %s\n", getpid(), (long long)st.st_size,
 	       argc > 2 ? "writable" : "read-only");
 	while (1) {
 		ack = (struct shmbuf_notify) { .flags = SHMBUF_NOTIFY_WAIT };
 		if (ioctl(fd, SHMBUF_IOC_ACK, &ack))
 			break;
+		memcpy(copy, text, len);
+		copy[len] = 0;
 		printf("process %d is woken, and reads: %.*s\n", getpid(),
-		       (int)strcspn(text, "\n"), text);
+		       (int)strcspn(copy, "\n"), copy);
 	}
 	if (errno != ENODEV)
 		err(1, "SHMBUF_IOC_ACK");
-	signal(SIGBUS, end);
-	/* UML logs a SIGBUS if SIGSEGV has no handler. */
-	signal(SIGSEGV, end);
 	return *(volatile char *)text;
 }

@@ -108,7 +108,7 @@ pfnmap() { count_tap run_program pfnmap /pfnmap -- /dev/shmbuf-ivshmem0; }
 targets=(uml uml-kasan x86_64)
 need_targets "${targets[@]}"
 need g++ b4 debhelper dh-dkms
-[ "$(id -u)" != 0 ] || need "${languages[@]}"
+[ "$(id -u)" != 0 ] || need python3-numpy "${languages[@]}"
 lock_cache
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
