@@ -62,8 +62,8 @@ readme() {
 	"$top/scripts/readme.py" "$top" c >"$work/readme.c" || return
 	gcc -O2 -Wall -Werror -isystem "$programs/usr/include" -o "$programs/readme" "$work/readme.c" || return
 	run_script readme 'set -e' "cd $top" "PATH=$programs:\$PATH" "export MODPROBE_OPTIONS='-d $modules'" \
-		'mount -t tmpfs none /mnt && cp -a /etc/. /mnt && mount --move /mnt /etc && mkdir -p /etc/udev/rules.d' "$("$top/scripts/readme.py" "$top" sh)" \
-		'test -s /etc/udev/rules.d/60-shmbuf.rules && umount /etc' readme || return
+		'mount -t tmpfs none /mnt; cp -a /etc/. /mnt; mount -n --move /mnt /etc; mkdir -p /etc/udev/rules.d' "$("$top/scripts/readme.py" "$top" sh)" \
+		'test -s /etc/udev/rules.d/60-shmbuf.rules && umount -n /etc' readme || return
 	grep -q '^frames .* 8M pages' "$console"
 	grep '^hello through a shared page' "$console"
 }

@@ -489,7 +489,6 @@ static void add_descriptor(const char *fdinfo)
 		parse_line(&b, line, "shmbuf-");
 	if (f)
 		fclose(f);
-	/* Other files have no such lines. */
 	if (b.value[SIZE] == NOT_GIVEN || sscanf(fdinfo, "/proc/%u/fdinfo/%u", &pid, &fd) < 2)
 		return;
 	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, fd);
@@ -825,16 +824,15 @@ static noreturn void run_command(char **argv, int fd, const char *variable)
  * Print the path of the buffer, and hold it until a signal ends the process. In the
  * background this holds neither a file nor a folder of the caller.
  */
-static noreturn void hold(int fd)
+static noreturn void hold_buffer(int fd)
 {
 	int null = -1;
 	pid_t pid = 0;
 
 	if (opt.background) {
 		fd = dup2(fd, 3);
-		if (fd < 0 || close_range(4, ~0U, 0) || chdir("/"))
-			fail("hold the buffer", NULL);
-		null = open("/dev/null", O_RDWR);
+		if (fd >= 0 && !close_range(4, ~0U, 0) && !chdir("/"))
+			null = open("/dev/null", O_RDWR);
 		pid = null < 0 ? -1 : fork();
 		if (pid < 0)
 			fail("hold the buffer", NULL);
@@ -884,7 +882,7 @@ static void do_create(char **argv)
 	close(c.fd);
 	if (argv[1])
 		run_command(argv + 1, node, "SHMBUF_FD");
-	hold(node);
+	hold_buffer(node);
 }
 
 static void do_list(char **argv)
