@@ -38,7 +38,7 @@ static int *errors_left;	/* shared by all families */
 static __thread uint64_t random_state;
 static __thread sigjmp_buf after_signal;
 static __thread volatile bool may_fault;
-static unsigned long done[32];
+static unsigned long done[32], revoked;
 
 static uint64_t rnd(uint64_t n)
 {
@@ -285,6 +285,7 @@ static void replace(struct slot *s)
 		break;
 	case 1:
 		revoke_buffer(fd);
+		__atomic_add_fetch(&revoked, 1, __ATOMIC_RELAXED);
 		break;
 	}
 	if (!create(s))
@@ -364,6 +365,7 @@ static int family(int threads, int seconds, uint64_t seed)
 	}
 	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
 		printf("# %lu %s\n", done[i], ops[i].name);
+	printf("# %lu revocations\n", revoked);
 	fflush(stdout);
 	return failed;
 }
