@@ -15,6 +15,7 @@ import json
 import mmap
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -25,11 +26,15 @@ from clients import check, expect, finish, libc, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAMS = sys.argv[1]
-TOOL = os.path.join(PROGRAMS, "shmbuf")
+TOOL = "/media/shmbuf"
 COMPLETION = TOP + "/tools/shmbuf/bash-completion/shmbuf"
 ASYNCIO = TOP + "/samples/shmbuf/shmbuf-asyncio.py"
 DEBUGFS = "/sys/kernel/debug"
 UNPRIVILEGED = {"user": 65534, "group": 65534, "extra_groups": []}
+
+# The programs may be in a folder that an unprivileged process cannot enter.
+subprocess.run(["mount", "-n", "-t", "tmpfs", "none", "/media"], check=True)
+shutil.copy(os.path.join(PROGRAMS, "shmbuf"), TOOL)
 
 held = []
 
