@@ -440,11 +440,11 @@ TEST_F(mm, proc_mem)
 	close(mem);
 }
 
-static volatile bool stop_guarding;
+static bool stop_guarding;
 
 static void *guard_page(void *p)
 {
-	while (!stop_guarding) {
+	while (!__atomic_load_n(&stop_guarding, __ATOMIC_RELAXED)) {
 		madvise(p, page, MADV_GUARD_INSTALL);
 		madvise(p, page, MADV_GUARD_REMOVE);
 	}
@@ -460,14 +460,14 @@ TEST_F(mm, guard_races_with_faults)
 	pthread_t thread;
 	int i;
 
-	stop_guarding = false;
+	__atomic_store_n(&stop_guarding, false, __ATOMIC_RELAXED);
 	ASSERT_EQ(pthread_create(&thread, NULL, guard_page, self->p + 100 * page), 0);
 	for (i = 0; i < 5000; i++) {
 		ASSERT_EQ(mmap(self->p, SIZE, PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_FIXED, self->fd, 0), self->p);
 		self->p[0] = i;
 	}
-	stop_guarding = true;
+	__atomic_store_n(&stop_guarding, true, __ATOMIC_RELAXED);
 	ASSERT_EQ(pthread_join(thread, NULL), 0);
 	EXPECT_EQ(self->p[0], (char)(i - 1));
 }
