@@ -48,12 +48,13 @@ static vm_fault_t map_around(struct vm_area_struct *vma, unsigned long address,
 	unsigned long end = min(ALIGN(address + 1, SHMBUF_PTES_AROUND),
 				vma->vm_end);
 	pgprot_t prot = shmbuf_accessed_prot(vma, write);
-	vm_fault_t ret;
+	vm_fault_t ret = vmf_insert_pfn_prot(vma, address, pfn, prot);
 
-	do {
-		ret = vmf_insert_pfn_prot(vma, address, pfn++, prot);
-		address += PAGE_SIZE;
-	} while (ret == VM_FAULT_NOPAGE && address < end);
+	while (ret == VM_FAULT_NOPAGE && (address += PAGE_SIZE) < end) {
+		if (vmf_insert_pfn_prot(vma, address, ++pfn, prot) !=
+		    VM_FAULT_NOPAGE)
+			break;
+	}
 	return ret;
 }
 
