@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make dkms: writes shmbuf-dkms_VERSION_all.deb, shmbuf-dev_VERSION_all.deb,
-# shmbuf-tools_VERSION_ARCH.deb and shmbuf-VERSION.tar.xz to OUT, the folder dist/ of the checkout by default. The time of
-# the last commit is the version, and that of each file.
+# shmbuf-tools_VERSION_ARCH.deb and shmbuf-VERSION.tar.xz to OUT, the folder dist/ of the
+# checkout by default. The time of the last commit is the version, and that of each file.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../scripts/lib.sh"
 
 need build-essential debhelper dh-dkms git xz-utils
 out=$(realpath -m "${OUT:-$top/dist}")
@@ -23,6 +23,7 @@ collect() {
 	cp "$top/include/linux/shmbuf.h" "$tree/include/linux"
 	cp "$top/include/uapi/linux/shmbuf.h" "$tree/include/uapi/linux"
 	cp -r "$top"/dkms/* "$tree"
+	rm "$tree"/{packages,distro}.sh
 	cp "$top"/samples/shmbuf/*.{c,h,py} "$tree/samples"
 	cp -r "$top"/tools/shmbuf/{shmbuf.c,shmbuf.1,bash-completion} "$tree/tools"
 	sed -i "s/@VERSION@/$version/" "$tree/dkms.conf"

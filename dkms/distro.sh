@@ -9,10 +9,7 @@
 # Mounts of a chroot are gone when the script is.
 [ -n "${SHMBUF_MOUNTS:-}" ] || { SHMBUF_MOUNTS=private exec unshare --mount "$0" "$@"; }
 
-. "$(dirname "$0")/lib.sh"
-. "$top/scripts/source.sh"
-. "$top/scripts/series.sh"
-. "$top/scripts/count.sh"
+. "$(dirname "$0")/../scripts/lib.sh"
 
 # Kernel, chroot, and the suites of the chroot.
 table='
@@ -76,7 +73,7 @@ pack_modules() {
 	cp -a "$build/distro/root" "$programs"
 	mkdir "$programs/modules"
 	! grep -q shmbuf_compat_mmap "$root"/var/lib/dkms/shmbuf/*/"$release"/*/Module.symvers ||
-		cp "$build/distro/shmbuf_fuzz.old" "$programs/kselftest/shmbuf/shmbuf_fuzz"
+		cp "$build/distro/fuzz.old" "$programs/kselftest/shmbuf/$(basename "$fuzz" .c)"
 	for name in loop hwpoison-inject shmbuf shmbuf_ivshmem; do
 		path=$(find "$root/lib/modules/$release/updates" "$kernel/deb" -name "$name.ko*" | head -n 1)
 		case $path in
@@ -188,8 +185,8 @@ build_edges() {
 
 # The second time gives the same, and the package has the files of the tarball.
 build_twice() {
-	OUT=$work/deb "$top/scripts/dkms.sh"
-	OUT=$work/again "$top/scripts/dkms.sh"
+	OUT=$work/deb "$top/dkms/packages.sh"
+	OUT=$work/again "$top/dkms/packages.sh"
 	diff -r "$work/deb" "$work/again"
 	dpkg-deb -x "$work"/deb/shmbuf-dkms_*.deb "$work/x"
 	mkdir "$work/y"
@@ -206,7 +203,7 @@ build_distro_programs() {
 	local tests=$linux/tools/testing/selftests
 	build_programs
 	gcc -O2 -Wall -static -pthread -D_GNU_SOURCE= -include "$top/guest/oldmm.h" -isystem "$kernel/usr/include" \
-		-I "$tests" -I "$tests/shmbuf" -o "$kernel/shmbuf_fuzz.old" "$tests/shmbuf/shmbuf_fuzz.c"
+		-I "$tests" -I "$tests/shmbuf" -o "$kernel/fuzz.old" "$fuzz"
 }
 
 row() { rows+=("$(printf '%-32s %-9s %s' "$@")"); }
@@ -276,6 +273,8 @@ mkdir -p "$cache/distro/archives/partial"
 check distro-package "two builds give the same packages" build_twice || finish
 configs=ivshmem kernel=$build/distro programs=$build/distro/root
 mkdir -p "$kernel"
+fuzz=$top/tests/fuzz.c
+[ -e "$fuzz" ] || fuzz=$linux/tools/testing/selftests/shmbuf/shmbuf_fuzz.c
 check distro-programs "build the programs" build_distro_programs || finish
 rows=() reasons=()
 for suite in $(awk 'NF { print $2 }' <<<"$table" | sort -u); do
