@@ -35,27 +35,31 @@ build_kernel() {
 		options+=(--kunitconfig="$top/kunit/$fragment.config")
 	done
 	case ,$configs, in *,bench,*) ;; *) options+=(--kunitconfig=drivers/misc/shmbuf/tests) ;; esac
-	case ,$configs, in *,gcov,*) profile_driver ;; esac
+	[ "$target" != uml-gcov ] || options+=(--kunitconfig=tools/testing/kunit/configs/coverage_uml.config)
 	kunit_py build --arch="$arch" ${cross:+--cross_compile="$cross"} --build_dir="$kernel" \
 		--jobs="$jobs" "${options[@]}"
 }
 
-# Only the driver is profiled; the next git am takes the line away again.
-profile_driver() {
-	grep -q GCOV_PROFILE "$linux/drivers/misc/shmbuf/Makefile" ||
-		say 'GCOV_PROFILE := y' >>"$linux/drivers/misc/shmbuf/Makefile"
-}
-
-# build_selftests FOLDER OPTION...: what kselftest packs, in a folder. On 32 bits the
-# harness itself has that cast.
+# build_selftests FOLDER GCC OPTION...: what kselftest packs, in a folder, and the programs
+# of tests/ beside it. On 32 bits the harness itself has that cast.
 build_selftests() {
-	local folder=$1
+	local folder=$1 program name
 	rm -rf "$folder" "$folder".{build,install}
 	make -C "$linux/tools/testing/selftests" gen_tar O="$headers" OUTPUT= TARGETS=shmbuf FORCE_TARGETS=1 \
-		BUILD="$folder.build" KSFT_INSTALL_PATH="$folder.install" USERCFLAGS='-Werror -Wno-pointer-to-int-cast' "${@:2}"
+		BUILD="$folder.build" KSFT_INSTALL_PATH="$folder.install" \
+		USERCFLAGS='-Werror -Wno-pointer-to-int-cast' "${@:3}"
 	mkdir "$folder"
 	tar -x -f "$folder.install/kselftest-packages/kselftest.tar.gz" -C "$folder"
 	rm -rf "$folder".{build,install}
+	for program in "$top"/tests/*.c; do
+		name=$(basename "$program" .c)
+		"$2" -O2 -Wall -Werror -Wno-unused-result -Wno-pointer-to-int-cast -pthread \
+			$([ "$arch" = um ] || say -static) -isystem "$headers/usr/include" \
+			-I "$linux/tools/testing/selftests" -I "$linux/tools/testing/selftests/shmbuf" \
+			-o "$folder/shmbuf/$name" "$program"
+		# Without arguments, all but torture take a moment.
+		[ "$name" = torture ] || say "shmbuf:$name" >>"$folder/kselftest-list.txt"
+	done
 }
 
 # The selftests, and PID 1 to run them. Under UML they are programs of the host;
@@ -75,11 +79,10 @@ build_programs() {
 		make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$headers" headers
 		"${cross}gcc" -O2 -Wall -Werror -static -o "$programs/init" "$top/guest/init.c"
 	fi
-	"${cross}gcc" -O2 -Wall -Werror -Wno-unused-result $([ "$arch" = um ] || say -static) -pthread -isystem "$headers/usr/include" \
-		-I "$linux/tools/testing/selftests/shmbuf" -o "$programs/torture" "$top/tests/torture.c"
-	build_selftests "$programs/kselftest" "${options[@]}"
+	build_selftests "$programs/kselftest" "${cross}gcc" "${options[@]}"
 	case ,$configs, in *,compat,*)
-		build_selftests "$programs/kselftest32" "${options[@]}" ARCH=i386 CROSS_COMPILE=i686-linux-gnu- ;;
+		build_selftests "$programs/kselftest32" i686-linux-gnu-gcc "${options[@]}" \
+			ARCH=i386 CROSS_COMPILE=i686-linux-gnu- ;;
 	esac
 	local tests=$linux/tools/testing/selftests
 	case ,$configs, in *,ivshmem,*)
