@@ -9,9 +9,6 @@
 # usage: bench.sh [check | clients]
 
 . "$(dirname "$0")/lib.sh"
-. "$top/scripts/source.sh"
-. "$top/scripts/series.sh"
-. "$top/scripts/count.sh"
 
 case ${1:-} in
 clients) need_targets bench-clients ;;

@@ -7,9 +7,6 @@
 # usage: mutants.sh [FILE.c...]
 
 . "$(dirname "$0")/lib.sh"
-. "$top/scripts/source.sh"
-. "$top/scripts/series.sh"
-. "$top/scripts/count.sh"
 
 need_targets uml x86_64 i386-pae
 lock_cache

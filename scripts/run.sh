@@ -3,8 +3,6 @@
 # make run: from nothing to processes that map a buffer of a booted kernel.
 
 . "$(dirname "$0")/lib.sh"
-. "$top/scripts/source.sh"
-. "$top/scripts/series.sh"
 
 need "${build_packages[@]}"
 lock_cache
@@ -17,6 +15,8 @@ stage build "build the kernel (UML)" build_kernel
 stage programs "build the programs" build_programs
 stage demo "boot it and run the demonstration" demonstrate
 
-awk '/^guest: after / { exit } on && !/^(\[|guest: )/ { print } /Run .* as init process/ { on = 1 }' "$logs/demo.log"
+awk '/^guest: after / { exit }
+     on && !/^(\[|guest: )/ { print }
+     /Run .* as init process/ { on = 1 }' "$logs/demo.log"
 say
 say "The kernel's own messages: $logs/demo.log"
