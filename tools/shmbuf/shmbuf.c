@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * shmbuf: create, list, fill, seal, signal, export and revoke the buffers of the
- * driver shmbuf from a shell. shmbuf.1 is the manual.
+ * Create, list, fill, seal, signal, export and revoke shmbuf buffers from a shell. The
+ * manual is shmbuf.1.
  *
- * Four tables hold the texts: reasons[] explains errors, fields[] is what a buffer is,
- * options[] and commands[] are the command line. A command has its arguments in argv and
- * its options in opt.
+ * The texts are in four tables. reasons[] explains errors, and fields[] describes a
+ * buffer. options[] and commands[] define the command line. A command gets its arguments
+ * in argv and its options in opt.
  */
 
 #define _GNU_SOURCE
@@ -39,13 +39,13 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define ULL(n)		((unsigned long long)(n))
-/* An option that is not given, a value of a buffer that is not known */
+/* An option that is not given, or an unknown value of a buffer */
 #define NOT_GIVEN	(~0ULL)
 
-/* As in linux/magic.h, which may be older */
+/* The installed linux/magic.h may not have it. */
 #define SHMBUF_MAGIC	0x53484d42
 
-/* CANNOT_RUN and NOT_FOUND are about COMMAND, as in a shell. */
+/* A shell also uses CANNOT_RUN and NOT_FOUND for a command. */
 enum { FAILED = 1, BAD_USAGE = 2, TIMED_OUT = 3, CANNOT_RUN = 126, NOT_FOUND = 127 };
 
 enum { CREATE, LIST, INFO, CAT, DUMP, FILL, SEAL, SIGNAL, WAIT, WATCH, EXPORT, REVOKE };
@@ -66,7 +66,7 @@ static const char *const caches[] = { "cached", "write-combine", "uncached", "de
 static const char *const seals[] = { "write", "seal", NULL };
 static const char *const capabilities[] = { "pinnable", "revoked", "needs-sync", NULL };
 
-/* Explain an error of an operation, or without an operation of each other one on a buffer. */
+/* Texts for errors. Without an operation, a text is for all other operations on a buffer. */
 static const struct {
 	int error;
 	const char *operation, *text;
@@ -124,7 +124,7 @@ static noreturn void end_message(int status)
 	end_message(status);			\
 } while (0)
 
-/* @buffer is NULL for an operation that is not one on a buffer. */
+/* @buffer is NULL if the operation does not use a buffer. */
 static noreturn void fail(const char *operation, const char *buffer)
 {
 	const char *text = strerror(errno);
@@ -144,7 +144,7 @@ static noreturn void fail(const char *operation, const char *buffer)
  * Options
  */
 
-/* Return the index of a name, or that of the NULL at the end. */
+/* Return the index of a name, or of the NULL at the end. */
 static size_t find_name(const char *const *names, const char *name)
 {
 	size_t i = 0;
@@ -157,7 +157,7 @@ static size_t find_name(const char *const *names, const char *name)
 /* The kinds of options, and of the fields of a buffer */
 enum kind { FLAG, NUMBER, SECONDS, WORD, BITS, TEXT };
 
-/* The limits are those of a number, of the length of a text, or are milliseconds. */
+/* min and max limit a number, the length of a text, or a time in milliseconds. */
 struct option_info {
 	unsigned int commands;
 	const char *name, *argument, *help;
@@ -257,7 +257,7 @@ enum {
 	CAPABILITIES, NODE_INODE, NR_VALUES
 };
 
-/* The key of the output, and that of debugfs and fdinfo */
+/* The key in the output, and the key in debugfs and fdinfo */
 static const struct {
 	const char *key, *kernel;
 	enum kind kind;
@@ -278,7 +278,7 @@ static const struct {
 
 struct buffer {
 	char name[SHMBUF_NAME_LEN];
-	__u64 value[NR_VALUES];	/* NODE_INODE is that of the device node. */
+	__u64 value[NR_VALUES];	/* NODE_INODE: inode number of the device node */
 	const char **where;	/* a path, or PID:FD of each process, then NULL; or NULL */
 };
 
@@ -331,8 +331,9 @@ static void parse_line(struct buffer *b, char *line, const char *prefix)
 }
 
 /*
- * Whether both can be the same buffer, whose counts may have changed meanwhile. @a and @b
- * have no number in common if one is from debugfs and the other from a node.
+ * Return whether @a and @b can be the same buffer. Ignore the counts, which may have
+ * changed in between. If one is from debugfs and the other from a node, they have no
+ * inode number in common.
  */
 static bool is_same(const struct buffer *a, const struct buffer *b)
 {
@@ -357,13 +358,13 @@ static void add_where(struct buffer *b, const char *where)
 	b->where[n + 1] = NULL;
 }
 
-/* Add a buffer, or what the list does not have of it, and where it can be opened. */
+/* Add a buffer to the list, or complete its entry. @where is a way to open it, or NULL. */
 static void add_buffer(const struct buffer *b, const char *where)
 {
 	struct buffer *old = buffers;
 	size_t i;
 
-	/* Another version has other lines. */
+	/* Another version of the driver may have other lines. */
 	if (b->value[SIZE] == NOT_GIVEN || b->value[REVOKED] == NOT_GIVEN)
 		return;
 	while (old < buffers + nr_buffers && !is_same(old, b))
@@ -408,7 +409,7 @@ static bool get_info(int fd, struct buffer *b)
 	struct stat st;
 
 	if (ioctl(fd, SHMBUF_IOC_INFO, &info) || fstat(fd, &st)) {
-		/* Another driver may have any error. */
+		/* Another driver may return any error. */
 		errno = errno == EBADF ? EBADF : ENOTTY;
 		return false;
 	}
@@ -428,7 +429,7 @@ static bool get_info(int fd, struct buffer *b)
 	return true;
 }
 
-/* The node of a buffer, which need not be in /dev */
+/* Return whether this is the node of a buffer, in /dev or elsewhere. */
 static bool is_node(const struct stat *st)
 {
 	char path[64], link[PATH_MAX] = "";
@@ -440,8 +441,8 @@ static bool is_node(const struct stat *st)
 }
 
 /*
- * Another user may have chosen what the path leads to, such as a device that an open() or
- * an ioctl() disturbs. O_PATH does not open it.
+ * The path, chosen by another user, may lead to a device that an open() or an ioctl()
+ * disturbs. O_PATH does not open the device, so check the file first.
  */
 static int try_open(const char *path, int flags)
 {
@@ -457,7 +458,7 @@ static int try_open(const char *path, int flags)
 	opened = (!fstatfs(fd, &fs) && fs.f_type == SHMBUF_MAGIC) ||
 		 (!fstat(fd, &st) && is_node(&st)) ?
 		 open(self, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
-	/* close() of such a descriptor does not fail. */
+	/* close() of an O_PATH descriptor succeeds, so errno stays. */
 	close(fd);
 	return opened;
 }
@@ -472,10 +473,13 @@ static void add_node(const char *path)
 	close(fd);
 }
 
-/* The descriptors of nodes come last: only a node tells which of two alike it belongs to. */
+/*
+ * Whether to add descriptors of nodes, or all others. Two buffers can look alike, so a
+ * descriptor of a node is found by the inode number that add_node() has recorded.
+ */
 static bool of_nodes;
 
-/* The kernel alone writes fdinfo, and reading it does not open the file. */
+/* Only the kernel writes fdinfo, and reading it does not open the file. */
 static void add_descriptor(const char *fdinfo)
 {
 	static const char pseudo[] = "/shmbuf:", node[] = NODE "-", deleted[] = " (deleted)";
@@ -521,7 +525,7 @@ static void find_paths(const char *pattern, void (*add)(const char *path))
 	globfree(&g);
 }
 
-/* A buffer without a path is that of a driver, or only mapped; debugfs shows it to root. */
+/* Only debugfs has a buffer without a path, which a driver holds or a process maps. */
 static void find_buffers(void)
 {
 	const char **where;
@@ -544,7 +548,7 @@ static void find_buffers(void)
  * The argument BUFFER
  */
 
-/* Return the buffer of this name, a revoked one only without another. */
+/* Return the buffer of this name. Prefer a buffer that is not revoked. */
 static const struct buffer *find_by_name(const char *name)
 {
 	const struct buffer *match = NULL, *b;
@@ -564,7 +568,7 @@ static const struct buffer *find_by_name(const char *name)
 	return match;
 }
 
-/* Return what follows the number, or NULL. */
+/* Return the text after the number, or NULL. */
 static const char *parse_index(const char *text, int *n)
 {
 	unsigned long value;
@@ -596,7 +600,7 @@ static const char *find_path(const char *buffer)
 	return access(path, F_OK) ? NULL : path;
 }
 
-/* SIGNAL works without permission to write; other operations then fail by themselves. */
+/* SIGNAL works without permission to write. The kernel refuses the other operations. */
 static int open_path(const char *path, int flags)
 {
 	int fd = try_open(path, flags);
@@ -821,8 +825,8 @@ static noreturn void run_command(char **argv, int fd, const char *variable)
 }
 
 /*
- * Print the path of the buffer, and hold it until a signal ends the process. In the
- * background this holds neither a file nor a folder of the caller.
+ * Print the path of the buffer, and hold the buffer until a signal ends the process. In
+ * the background, the process does not hold files or the directory of the caller.
  */
 static noreturn void hold_buffer(int fd)
 {
@@ -877,7 +881,7 @@ static void do_create(char **argv)
 		fail("open " NODE, NULL);
 	if (ioctl(node, SHMBUF_IOC_CREATE, &c))
 		fail("create the buffer", NULL);
-	/* So that the number is 3, if that is free */
+	/* This makes the number 3, if 3 is free. */
 	node = dup3(c.fd, node, O_CLOEXEC);
 	close(c.fd);
 	if (argv[1])
@@ -930,7 +934,7 @@ static void do_info(char **argv)
 	fputs(opt.json ? "\n" : "", stdout);
 }
 
-/* Begin or end a turn of the CPU, where the device does not see its cache. */
+/* Begin or end a turn of the CPU, if a device does not see the CPU cache. */
 static void sync_range(int fd, __u64 pos, __u64 len, __u32 direction, __u32 phase)
 {
 	struct shmbuf_sync sync = {
@@ -993,7 +997,7 @@ static void write_chunk(int fd, size_t len, __u64 pos)
 	sync_range(fd, pos, len, SHMBUF_SYNC_WRITE, SHMBUF_SYNC_END);
 }
 
-/* The chunk has whole patterns, so that each write begins with one. */
+/* The chunk holds whole patterns, so each write begins with a pattern. */
 static void fill_pattern(int fd, __u64 pos, __u64 end, const char *pattern, size_t len)
 {
 	size_t size = sizeof(chunk) / len * len, n;
@@ -1019,7 +1023,7 @@ static void fill_input(int fd, __u64 pos, __u64 end)
 	if (ferror(stdin))
 		fail("read the standard input", NULL);
 	if (opt.length == NOT_GIVEN && getchar() != EOF)
-		die(FAILED, "the buffer is full, and the rest of the input is not in it");
+		die(FAILED, "the buffer is full, and the rest of the input was not written");
 }
 
 static void do_fill(char **argv)
@@ -1073,7 +1077,7 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
-/* SIGALRM interrupts ACK. The timer goes on, as the first may come before ACK sleeps. */
+/* SIGALRM interrupts ACK. The timer repeats, as it may expire before ACK sleeps. */
 static void do_wait(char **argv)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
@@ -1115,7 +1119,7 @@ static void do_export(char **argv)
 	printf("size:  %llu\ninode: %llu\n", ULL(lseek(e.fd, 0, SEEK_END)), ULL(st.st_ino));
 }
 
-/* debugfs has the inode number of a named node's buffer. */
+/* Only debugfs has the inode number of a named node's buffer. */
 static __u64 find_inode(const char *buffer)
 {
 	const struct buffer *match = NULL;
@@ -1183,7 +1187,7 @@ static const struct {
 	[WAIT] = { "wait", "BUFFER", "wait for signals, and print how many came",
 		   "Only new signals count. On an inherited descriptor, those since its last ACK.\n",
 		   1, 1, do_wait },
-	[WATCH] = { "watch", "", "print the list again and again", "", 0, 0, do_watch },
+	[WATCH] = { "watch", "", "print the list repeatedly", "", 0, 0, do_watch },
 	[EXPORT] = { "export", "BUFFER [COMMAND [ARGUMENT...]]", "export a buffer as a DMA-BUF",
 		     "COMMAND has the DMA-BUF open; the descriptor is in $SHMBUF_DMABUF_FD. Without\n"
 		     "COMMAND, shmbuf prints the size and the inode number of the DMA-BUF.\n",
@@ -1247,7 +1251,7 @@ static char **parse_options(int c, int argc, char **argv)
 						       NULL, 256 + i };
 	}
 	opterr = 0;
-	/* The options of COMMAND are its own. */
+	/* Stop at COMMAND, which has its own options. */
 	while ((i = getopt_long(argc, argv, commands[c].max == ANY ? "+:h" : ":h", table,
 				NULL)) != -1) {
 		if (i == 'h')
@@ -1283,7 +1287,7 @@ int main(int argc, char **argv)
 {
 	int c, fd;
 
-	/* A buffer must not become descriptor 0, 1 or 2, where those are closed. */
+	/* If descriptor 0, 1 or 2 is closed, a buffer must not get its number. */
 	do {
 		fd = open("/dev/null", O_RDONLY);
 		if (fd < 0)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A buffer as a DMA-BUF, with importers that need no hardware: vgem and vkms (DRM
- * PRIME), vivid and vim2m (V4L2). Where the kernel does not have one of them, its tests
- * are skipped.
+ * Test DMA-BUF export with importers that need no hardware: vgem and vkms (DRM PRIME),
+ * vivid and vim2m (V4L2). If the kernel does not have an importer, its tests are skipped.
  */
 
 #include <sys/sysmacros.h>
@@ -77,7 +76,7 @@ FIXTURE_TEARDOWN(dmabuf)
 	close(self->exported);
 }
 
-/* Another descriptor of one DMA-BUF, with the size of the buffer. */
+/* EXPORT returns another descriptor of one DMA-BUF, with the buffer's size. */
 TEST_F(dmabuf, export)
 {
 	struct stat one, two;
@@ -109,7 +108,7 @@ TEST_F(dmabuf, arguments)
 	close(ro);
 }
 
-/* The exported buffer has a writer, until the last descriptor is closed. */
+/* An exported buffer cannot be sealed until the last DMA-BUF file is closed. */
 TEST_F(dmabuf, seals)
 {
 	munmap(self->p, SIZE);
@@ -122,7 +121,7 @@ TEST_F(dmabuf, seals)
 	EXPECT_EQ(errno, EPERM);
 }
 
-/* mmap() of the DMA-BUF counts like that of the buffer, and goes with it. */
+/* A DMA-BUF mapping counts as one of the buffer and is revoked with it. */
 TEST_F(dmabuf, mmap)
 {
 	char *q = mmap(NULL, SIZE, RW, MAP_SHARED, self->exported, 0);
@@ -145,7 +144,7 @@ TEST_F(dmabuf, mmap)
 	EXPECT_EQ(errno, ENODEV);
 }
 
-/* Like dmabuf-heaps: what a program left in a DMA-BUF is not in the next. */
+/* A new DMA-BUF is zeroed, as in dmabuf-heaps. */
 TEST_F(dmabuf, zeroed)
 {
 	int i, fd, exported;
@@ -166,7 +165,7 @@ TEST_F(dmabuf, zeroed)
 	}
 }
 
-/* The DMA-BUF alone keeps the memory. */
+/* A DMA-BUF keeps the memory after the buffer file is closed. */
 TEST_F(dmabuf, outlives_the_buffer)
 {
 	char *q;
@@ -201,7 +200,7 @@ static int open_card(const char *driver)
 	return -1;
 }
 
-/* vgem imports the DMA-BUF, and what is mapped through vgem is the buffer. */
+/* vgem imports the DMA-BUF, and its mapping shows the memory of the buffer. */
 TEST_F(dmabuf, vgem)
 {
 	struct drm_prime_handle prime = { .fd = self->exported };
@@ -221,7 +220,7 @@ TEST_F(dmabuf, vgem)
 		return;
 	}
 	ASSERT_EQ(ioctl(vgem, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime), 0);
-	/* Exported again, it is the same DMA-BUF. */
+	/* vgem exports the same DMA-BUF again. */
 	prime.flags = DRM_CLOEXEC | DRM_RDWR;
 	ASSERT_EQ(ioctl(vgem, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
 	ASSERT_EQ(fstat(prime.fd, &one), 0);
@@ -249,7 +248,7 @@ TEST_F(dmabuf, vgem)
 	close(vgem);
 }
 
-/* Shows a framebuffer on the first CRTC, in the smallest mode that is not smaller. */
+/* Shows a framebuffer on the first CRTC, in the mode of the same size. */
 static int show(int card, uint32_t handle, uint32_t width, uint32_t height)
 {
 	struct drm_mode_modeinfo modes[64] = {};
@@ -288,7 +287,7 @@ static int show(int card, uint32_t handle, uint32_t width, uint32_t height)
 
 	if (ioctl(card, DRM_IOCTL_MODE_GETRESOURCES, &resources))
 		return -1;
-	/* Asked for no mode, the driver looks for them. */
+	/* A request for no modes makes the driver probe the connector. */
 	probe.connector_id = connectors[0];
 	connector.connector_id = connectors[0];
 	if (ioctl(card, DRM_IOCTL_MODE_GETCONNECTOR, &probe) ||
@@ -316,7 +315,7 @@ static uint32_t frame_crc(int data)
 	return crc ? strtoul(crc, NULL, 0) : 0;
 }
 
-/* vkms scans the buffer out, and the checksum of its frames follows the CPU. */
+/* vkms scans out the buffer, and the checksum of its frames follows the CPU. */
 TEST_F(dmabuf, vkms)
 {
 	struct drm_prime_handle prime = { .fd = self->exported };
@@ -345,7 +344,7 @@ TEST_F(dmabuf, vkms)
 	ASSERT_EQ(cpu_access(self->exported, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE), 0);
 	memset(self->p, 0x55, 640 * 480 * 4);
 	ASSERT_EQ(cpu_access(self->exported, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE), 0);
-	/* Frames of before come first. If none is another, the time-out ends this. */
+	/* Older frames come first. If the checksum never changes, the test times out. */
 	do {
 		crc = frame_crc(data);
 		ASSERT_NE(crc, 0);
@@ -373,7 +372,7 @@ static int set_control(int video, const char *name, int value)
 	return -1;
 }
 
-/* Buffers of one size, which the program has exported and mapped. */
+/* Buffers of one size that are exported and mapped. */
 struct frames {
 	size_t size;
 	int fd[QUEUE], exported[QUEUE];
@@ -460,7 +459,7 @@ FIXTURE_TEARDOWN(vivid)
 	close(self->video);
 }
 
-/* Colour bars without text: all lines of a frame are the same, and none is empty. */
+/* A complete frame of colour bars without text has equal lines, none empty. */
 static bool whole_frame(const char *p, size_t size)
 {
 	size_t line = size / HEIGHT;
@@ -469,8 +468,8 @@ static bool whole_frame(const char *p, size_t size)
 }
 
 /*
- * Waits for the signal of a buffer, looks at its frame through its own mapping, clears
- * it and sends the number of the buffer. Returns how many frames it got.
+ * Waits for the signal of a buffer, checks its frame through its own mapping, clears the
+ * frame and sends the number of the buffer. Returns how many frames were complete.
  */
 static int consume(struct frames *f, int frames, int out)
 {
@@ -502,10 +501,7 @@ static int consume(struct frames *f, int frames, int out)
 	return n;
 }
 
-/*
- * Frames arrive in buffers that another process has mapped. A signal wakes it. Each
- * frame is complete.
- */
+/* A process that maps the buffers is woken for each frame, and each frame is complete. */
 TEST_F_TIMEOUT(vivid, capture, 300)
 {
 	int i, index, type = CAPTURE, status, pipe_fd[2];
@@ -513,7 +509,7 @@ TEST_F_TIMEOUT(vivid, capture, 300)
 	char byte;
 	pid_t pid;
 
-	/* The pattern moves, so that a part of another frame is seen. */
+	/* The pattern moves, so that a torn frame is detected. */
 	ASSERT_EQ(set_control(self->video, "OSD Text Mode", 2), 0);
 	ASSERT_EQ(set_control(self->video, "Horizontal Movement", 6), 0);
 	ASSERT_TRUE(create_frames(&f, variant->backing, self->size));
@@ -545,8 +541,8 @@ TEST_F_TIMEOUT(vivid, capture, 300)
 }
 
 /*
- * Buffers are revoked while vivid fills them. vivid goes on, as the memory stays.
- * SHMBUF_REVOCATIONS says how often.
+ * vivid keeps filling revoked buffers, as their memory stays allocated. SHMBUF_REVOCATIONS
+ * is the number of cycles.
  */
 TEST_F_TIMEOUT(vivid, revoked, 3000)
 {
@@ -591,7 +587,7 @@ static size_t connect_hdmi(int output, int input)
 	return to.fmt.pix.sizeimage;
 }
 
-/* What vivid shows from buffers of one backing, it captures into buffers of another. */
+/* vivid captures the frames that it outputs, between buffers of two backings. */
 TEST(vivid_output)
 {
 	int input, output, i, index, n, from = OUTPUT, to = CAPTURE, seen = 0, camera = 0;
@@ -619,7 +615,7 @@ TEST(vivid_output)
 	}
 	ASSERT_EQ(ioctl(output, VIDIOC_STREAMON, &from), 0);
 	ASSERT_EQ(ioctl(input, VIDIOC_STREAMON, &to), 0);
-	/* There may be noise before the first frame, but not after it. */
+	/* Only frames before the first output frame may be noise. */
 	for (n = 0; n < 1000 && seen != (1 << QUEUE) - 1; n++) {
 		index = dequeue(input, to);
 		ASSERT_GE(index, 0);

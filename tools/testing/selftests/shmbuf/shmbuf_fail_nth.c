@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each step of each operation on a buffer fails once: an allocation, or a copy
- * from or to user memory.
+ * Make each allocation and each user copy of each operation on a buffer fail
+ * once.
  *
- * Fault injection makes the Nth such step of the next system call fail, for
- * N = 1, 2, ... until the call has no Nth step. Each time the call must either
- * succeed all the same or fail with an error that it is known to have, leave
- * everything else as it was, and succeed when it is done again. Whoever runs
- * this looks at the kernel log as well, best with KASAN and lockdep.
+ * Fault injection makes the Nth such step of the next system call fail, for N =
+ * 1, 2, ... until the call has no Nth step. The call must succeed, or fail with
+ * one of its known errors. A call that fails must have no effect, and succeed
+ * when repeated. Check the kernel log as well, best with KASAN and lockdep.
  */
 
 #define _GNU_SOURCE
@@ -29,10 +28,10 @@
 
 #define DEBUGFS		"/sys/kernel/debug/"
 #define LARGE_SIZE	(3 << 20)
-/* No operation has that many steps. */
+/* More steps than any operation has. */
 #define MAX_NTH		3000
 
-/* What a buffer is filled with, and what is stored in it. */
+/* The byte that fills a buffer, and the byte that operations store. */
 #define OLD		0x5a
 #define NEW		0xa5
 
@@ -41,12 +40,12 @@ static int fail_nth, ring, epoll, video, pipes[2];
 static unsigned int total;
 
 /*
- * Touched before anything is injected: the kernel itself must not fault on what
- * it copies from or to, not all architectures survive the failure of that.
+ * These buffers are touched before injection starts. If the fault of a user
+ * copy in the kernel fails, not all architectures survive.
  */
 static char io[LARGE_SIZE], fresh[LARGE_SIZE], text[1 << 16];
 
-/* What a buffer is made of. */
+/* The kinds of buffers. */
 enum { PAGES, SINGLE, LARGE, CONTIG, COHERENT, STREAM, NR_KINDS };
 
 enum {
@@ -66,7 +65,7 @@ static const struct kind {
 	[PAGES]	   = { "pages", SHMBUF_BACKING_PAGES, 16 },
 	[SINGLE]   = { "a single page", SHMBUF_BACKING_PAGES, 1 },
 	[LARGE]	   = { "3 MiB of pages", SHMBUF_BACKING_PAGES, 0 },
-	/* No power of two: some pages go back at once. */
+	/* Not a power of two, so CREATE frees some pages at once. */
 	[CONTIG]   = { "contig", SHMBUF_BACKING_CONTIG, 15 },
 	[COHERENT] = { "coherent", SHMBUF_BACKING_COHERENT, 16 },
 	[STREAM]   = { "stream", SHMBUF_BACKING_STREAM, 16 },
@@ -77,7 +76,7 @@ static size_t kind_size(const struct kind *kind)
 	return kind->pages ? kind->pages * page : LARGE_SIZE;
 }
 
-/* What an operation may change, and what nothing else may. */
+/* The state that is compared before and after an operation. */
 enum value {
 	FREE_FD, BUFFER_COUNT, MAPPINGS, WRITABLE, NOT_COUNTED, SEALS,
 	SEQUENCE, READY, REVOKED, WRITTEN, PIPED, NR_VALUES
@@ -88,16 +87,16 @@ static const char *const value_names[NR_VALUES] = {
 	[BUFFER_COUNT]	= "number of buffers",
 	[MAPPINGS]	= "mappings",
 	[WRITABLE]	= "writable mappings",
-	[NOT_COUNTED]	= "areas that are not counted as mappings",
+	[NOT_COUNTED]	= "VMAs that are not counted as mappings",
 	[SEALS]		= "seals",
 	[SEQUENCE]	= "sequence",
-	[READY]		= "poll() says ready",
+	[READY]		= "ready in poll()",
 	[REVOKED]	= "revoked",
 	[WRITTEN]	= "bytes changed in the buffer",
 	[PIPED]		= "bytes in the pipe",
 };
 
-/* One buffer, made anew for each injection. */
+/* The buffer, created anew for each injection. */
 struct scene {
 	const struct kind *kind;
 	size_t size;
@@ -105,25 +104,25 @@ struct scene {
 	int fd;
 	int other;	/* one more descriptor, of this or of another buffer */
 	char *map;
-	char *moved;	/* where mremap() is to move it */
+	char *moved;	/* the target of mremap() */
 	char *second;	/* one more mapping */
 	char fd_path[32];
 	char fdinfo_path[32];
 };
 
-/* What an operation needs, and what it is like. */
+/* Requirements and properties of an operation. */
 enum {
 	MAPPED		= 1 << 0,
-	TOUCHED		= 1 << 1,	/* mapped, with page table entries */
+	TOUCHED		= 1 << 1,	/* mapped, with PTEs installed */
 	READ_ONLY_FD	= 1 << 2,
 	ANOTHER_BUFFER	= 1 << 3,
 	ROOM_FOR_ANOTHER = 1 << 4,
 	FULL_PIPE	= 1 << 5,
-	NO_BUFFER	= 1 << 6,	/* and nobody has the filesystem mounted */
+	NO_BUFFER	= 1 << 6,	/* and the filesystem is not mounted */
 	IO_URING	= 1 << 7,
 	READS		= 1 << 8,	/* from the buffer, to io */
-	ANSWERS		= 1 << 9,	/* only its first step can undo it all */
-	SPLITS		= 1 << 10,	/* what was split before it failed stays so */
+	ANSWERS		= 1 << 9,	/* effective after its first step */
+	SPLITS		= 1 << 10,	/* a VMA that it split stays split */
 };
 
 struct op {
@@ -132,8 +131,8 @@ struct op {
 	unsigned int flags;
 	int (*run)(struct scene *s);	/* >= 0, or a negative errno of these: */
 	int errnos[4];
-	int adds[NR_VALUES];		/* what success changes, and by what */
-	int moves[NR_VALUES];		/* ... for each byte, if run() says how many */
+	int adds[NR_VALUES];		/* changes on success */
+	int moves[NR_VALUES];		/* changes per byte that run() returns */
 };
 
 static int result(long ret)
@@ -218,7 +217,7 @@ static int run_ack(struct scene *s)
 	return result(ioctl(s->fd, SHMBUF_IOC_ACK, &arg));
 }
 
-/* Without DMA-BUFs in the kernel, there is nothing to fail. */
+/* A kernel without DMA-BUF has no step that can fail. */
 static int run_export(struct scene *s)
 {
 	int fd = export_buffer(s->fd);
@@ -242,7 +241,7 @@ static int run_import(struct scene *s)
 	ret = result(request(video, CAPTURE, 1));
 	if (!ret)
 		ret = result(queue(video, CAPTURE, 0, fd, 0));
-	/* The step that fails may be one of this call. */
+	/* Repeat the call, as the injected failure may hit it. */
 	if (request(video, CAPTURE, 0))
 		request(video, CAPTURE, 0);
 	close(fd);
@@ -318,7 +317,7 @@ static int run_munmap(struct scene *s)
 	return 0;
 }
 
-/* In four pieces, some of which may be there when one fails. */
+/* Four segments, of which some may be copied before one fails. */
 static int run_read(struct scene *s)
 {
 	size_t len = s->size / 4;
@@ -421,8 +420,9 @@ static int run_close(struct scene *s)
 }
 
 /*
- * A path in /proc whose inode cannot be had fails with ENOENT. No fork(): whoever
- * cannot be told its CPU (rseq), in a page that is still to be copied, is killed.
+ * If its inode cannot be allocated, opening a path in /proc fails with ENOENT. fork() is
+ * not tested: if the kernel cannot write rseq in a page that is not copied yet, it kills
+ * the process.
  */
 static const struct op ops[] = {
 	{ "open, first of all", 1 << PAGES, NO_BUFFER, run_open,
@@ -442,13 +442,13 @@ static const struct op ops[] = {
 	{ "SIGNAL", SMALL, ANSWERS, run_signal, { EFAULT }, { [SEQUENCE] = 1 } },
 	{ "ACK", SMALL, ANSWERS, run_ack, { EFAULT }, { [READY] = -1 } },
 	{ "EXPORT", FOLIOS, 0, run_export, { ENOMEM, EFAULT } },
-	/* vb2 makes EINVAL of each error of map_dma_buf(). */
+	/* vb2 turns each error of map_dma_buf() into EINVAL. */
 	{ "import", 1 << CONTIG, 0, run_import, { ENOMEM, EFAULT, EINVAL } },
 	{ "mmap", MANY, 0, run_mmap,
 	  { ENOMEM }, { [MAPPINGS] = 1, [WRITABLE] = 1 } },
 	{ "mmap to read", MANY, READ_ONLY_FD, run_mmap_read_only,
 	  { ENOMEM }, { [MAPPINGS] = 1 } },
-	/* An access is tried again until it works. */
+	/* The CPU repeats a faulting access until it succeeds. */
 	{ "load", MANY, MAPPED, run_load },
 	{ "store", MANY, MAPPED, run_store, {}, { [WRITTEN] = 1 } },
 	{ "MADV_POPULATE_READ", FOLIOS, MAPPED, run_populate_read, { ENOMEM } },
@@ -473,14 +473,14 @@ static const struct op ops[] = {
 	  { ENOMEM }, {}, { [PIPED] = -1, [WRITTEN] = 1 } },
 	{ "poll", SMALL, 0, run_poll, { EFAULT } },
 	{ "epoll_ctl", SMALL, 0, run_epoll, { EFAULT, ENOMEM } },
-	/* Where it got some of the pages it says EFAULT. */
+	/* The call fails with EFAULT if it pinned only some of the pages. */
 	{ "io_uring_register", FOLIOS, MAPPED | IO_URING, run_register,
 	  { EFAULT, ENOMEM } },
 	{ "fdinfo", SMALL, MAPPED, run_fdinfo, { EFAULT, ENOMEM, ENOENT } },
 	{ "maps", SMALL, TOUCHED, run_maps, { EFAULT, ENOMEM, ENOENT } },
 	{ "smaps", SMALL, TOUCHED, run_smaps, { EFAULT, ENOMEM, ENOENT } },
 	{ "list", 1 << PAGES, 0, run_list, { EFAULT, ENOMEM } },
-	/* read() fails then, so nobody knows how much was written. */
+	/* read() fails after revocation, so written() returns -1. */
 	{ "revoke", MANY, TOUCHED, run_revoke, { EFAULT, ENOMEM },
 	  { [REVOKED] = 1, [WRITTEN] = -1 } },
 	{ "close", ALL, ANOTHER_BUFFER, run_close,
@@ -497,8 +497,8 @@ static void arm(unsigned int nth)
 }
 
 /*
- * Was there an Nth step? If not, the kernel still counts, and it may be the copy
- * to or from here that fails. With that the count is at its end, too.
+ * Returns whether the call had an Nth step. If not, the kernel still counts, and the copy
+ * of pread() or pwrite() may fail. That failure ends the count too.
  */
 static bool disarm(void)
 {
@@ -510,7 +510,7 @@ static bool disarm(void)
 	return len == 2 && number[0] == '0';
 }
 
-/* How much was written, from the beginning on. Also leaves what is there in io. */
+/* Returns how many bytes at the start are NEW. Leaves the contents in io. */
 static long written(const struct scene *s)
 {
 	size_t new = 0, i;
@@ -551,7 +551,7 @@ static void get_values(const struct scene *s, long values[NR_VALUES])
 	values[PIPED] = piped;
 }
 
-/* So that a charge that is left over makes the next CREATE fail. */
+/* Makes the next CREATE fail if a charge leaked. */
 static void limit_memory(size_t size)
 {
 	struct rlimit limit = { size, RLIM_INFINITY };
@@ -617,8 +617,8 @@ static void unmap(void *p, size_t size)
 }
 
 /*
- * A seal against writing needs that nobody can write any more: no mapping is
- * left, no write() and no reference to the memory.
+ * Sealing against writes fails if a mapping, a write() or a reference to the
+ * memory is left.
  */
 static bool teardown(struct scene *s)
 {
@@ -682,7 +682,7 @@ static bool values_right(const struct op *op, unsigned int nth, int ret,
 	return right;
 }
 
-/* Does a mapping show what is in the buffer? In io is what read() showed. */
+/* Returns whether a mapping shows the contents that read() left in io. */
 static bool mapping_right(const struct scene *s, const long *values)
 {
 	if (s->map == MAP_FAILED || values[REVOKED])
@@ -707,22 +707,22 @@ static const char *check(struct scene *s, const struct op *op, unsigned int nth,
 	long after[NR_VALUES];
 
 	if (ret < 0 && !injected)
-		return "failed without a reason";
+		return "failed without injection";
 	if (ret < 0 && !may_fail_with(op, -ret))
 		return "failed with this error";
 	if ((op->flags & READS) && !read_right(ret))
-		return "read something else";
+		return "read wrong data";
 	get_values(s, after);
 	if (!values_right(op, nth, ret, before, after))
-		return "left something behind";
+		return "left a side effect";
 	if (!mapping_right(s, after))
-		return "changed what is mapped";
+		return "left a mapping with other data";
 	if (ret < 0 && op->run(s) < 0)
 		return "failed again";
 	return NULL;
 }
 
-/* Nothing is injected with nth = 0. That also touches what is used then. */
+/* nth = 0 injects nothing, but touches the memory that later runs use. */
 static bool try_nth(const struct op *op, const struct kind *kind, unsigned int nth,
 		    bool *injected)
 {
@@ -741,17 +741,17 @@ static bool try_nth(const struct op *op, const struct kind *kind, unsigned int n
 		wrong = check(&s, op, nth, ret, *injected, before);
 	} else {
 		ret = -errno;
-		wrong = "has no buffer to begin with: a charge is left over?";
+		wrong = "cannot create its buffer: did a charge leak?";
 	}
 	if (!teardown(&s) && !wrong)
-		wrong = "left the memory in use";
+		wrong = "left a reference to the memory";
 	if (wrong)
 		ksft_print_msg("%s, step %u: %s: %d (%s)\n", op->name, nth,
 			       wrong, ret, ret < 0 ? strerror(-ret) : "success");
 	return !wrong;
 }
 
-/* After so many, it is the same step again and again, for page after page. */
+/* Later steps repeat for page after page, so try only some of them. */
 static unsigned int next_nth(unsigned int nth)
 {
 	return nth + (nth < 40 ? 1 : 101);
@@ -773,7 +773,7 @@ static int sweep(const struct op *op, const struct kind *kind)
 			return count;
 		count++;
 	}
-	ksft_print_msg("%s has no end\n", op->name);
+	ksft_print_msg("%s has too many steps\n", op->name);
 	return -1;
 }
 
@@ -811,7 +811,7 @@ static void test_op(const struct op *op, const struct kind *kind)
 	ksft_test_result(injected >= 0, "%s: %s\n", op->name, kind->name);
 }
 
-/* All that can fail in CREATE does, and takes what it had got so far with it. */
+/* Fails each step of CREATE, which must free the memory that it has allocated. */
 static void create_in_vain(const struct kind *kind)
 {
 	struct scene s = { .kind = kind, .size = kind_size(kind) };
@@ -833,8 +833,8 @@ static void create_in_vain(const struct kind *kind)
 }
 
 /*
- * What others use comes and goes, but is not more each time, by half of a huge
- * page that CREATE might lose.
+ * Other processes change MemAvailable too, but not in each try by half of the
+ * huge page that CREATE might leak.
  */
 static void test_memory(void)
 {
@@ -854,8 +854,8 @@ static void test_memory(void)
 }
 
 /*
- * What is needed to have every step fail, and without a word in the log. A
- * failure counts down "times", except from -1.
+ * These settings make every step fail, without a message in the log. Each
+ * failure decrements "times" unless it is -1.
  */
 static const struct {
 	const char *files;
@@ -918,7 +918,7 @@ static bool restore_knobs(void)
 	return ok;
 }
 
-/* Still root, for debugfs, but the memory is charged, and to nobody else. */
+/* Stays root for debugfs, but is charged, as a user without other charges. */
 static void become_charged(void)
 {
 	struct __user_cap_header_struct header = {
@@ -942,9 +942,9 @@ static void open_all(void)
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (fail_nth < 0 || epoll < 0 || pipe2(pipes, O_CLOEXEC))
 		ksft_exit_fail_perror("fail-nth, epoll_create1() or pipe2()");
-	/* Before it would be charged for the ring as well. */
+	/* Set up the ring before its memory would be charged, too. */
 	ring = syscall(__NR_io_uring_setup, 1, &params);
-	/* A frame fits into a buffer. */
+	/* A frame must fit into a buffer. */
 	video = open_video("vivid", V4L2_CAP_VIDEO_CAPTURE, true);
 	if (video >= 0 && set_format(video, CAPTURE, V4L2_PIX_FMT_GREY) > kind_size(&kinds[CONTIG]))
 		ksft_exit_fail_msg("a frame is too large\n");
@@ -970,7 +970,7 @@ static void run_tests(void)
 		}
 	}
 	test_memory();
-	/* Fewer where copies cannot be made to fail. */
+	/* Expect fewer failures without fail_usercopy. */
 	ksft_test_result(total >= (access(DEBUGFS "fail_usercopy", F_OK) ?
 				   200 : 300), "%u failures injected\n", total);
 	ksft_finished();
@@ -980,7 +980,10 @@ static void on_signal(int sig)
 {
 }
 
-/* Whatever becomes of the child, and when this is to end, too. */
+/*
+ * Runs the tests in a child, so that main() restores the settings even if the
+ * child crashes. Signals interrupt waitpid() for the same reason.
+ */
 static int run_child(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };

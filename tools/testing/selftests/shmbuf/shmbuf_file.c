@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A buffer as programs expect a file to be: size and type, io_uring, aio, epoll,
- * splice, fanotify; and a mapping as they expect a mapping of a file to be:
- * prefault, madvise(), mprotect(), mremap().
+ * Test that a buffer behaves as a regular file: size and type, io_uring, aio, splice and
+ * fanotify.
+ *
+ * Test that its mappings behave as file mappings: prefault, madvise(), mprotect() and
+ * mremap().
  */
 
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <stddef.h>
-#include <sys/epoll.h>
 #include <sys/fanotify.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <linux/aio_abi.h>
 #include <linux/loop.h>
 
-#include "shmbuf_selftest.h"
-#include "kselftest_harness.h"
+#include "shmbuf_fixtures.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL	102
@@ -31,80 +27,7 @@
 #define MADV_PAGEOUT		21
 #endif
 
-#define PAGES	16
-#define NAMED	"/dev/shmbuf-selftest"
-#define IVSHMEM	"/dev/shmbuf-ivshmem0"
-
-static long page;
-
-FIXTURE(file) {
-	int fd;
-	size_t size;
-};
-
-FIXTURE_VARIANT(file) {
-	const char *path;	/* of a named node, or NULL */
-	uint32_t backing;
-};
-
-FIXTURE_VARIANT_ADD(file, pages) {
-	.backing = SHMBUF_BACKING_PAGES,
-};
-
-FIXTURE_VARIANT_ADD(file, contig) {
-	.backing = SHMBUF_BACKING_CONTIG,
-};
-
-FIXTURE_VARIANT_ADD(file, coherent) {
-	.backing = SHMBUF_BACKING_COHERENT,
-};
-
-FIXTURE_VARIANT_ADD(file, stream) {
-	.backing = SHMBUF_BACKING_STREAM,
-};
-
-FIXTURE_VARIANT_ADD(file, named) {
-	.backing = SHMBUF_BACKING_PAGES,
-	.path = NAMED,
-};
-
-FIXTURE_VARIANT_ADD(file, region) {
-	.backing = SHMBUF_BACKING_REGION,
-	.path = IVSHMEM,
-};
-
-FIXTURE_SETUP(file)
-{
-	page = sysconf(_SC_PAGESIZE);
-	if (variant->path) {
-		/* The other tests of this memory have the same condition. */
-		if (!strcmp(variant->path, IVSHMEM) && !getenv("SHMBUF_IVSHMEM_TEST"))
-			self->fd = -1, errno = ENOENT;
-		else
-			self->fd = open(variant->path, O_RDWR | O_CLOEXEC);
-		if (self->fd < 0)
-			SKIP(return, "%s: %s%s", variant->path, strerror(errno),
-			     is_uml() ? ", as under UML" : "");
-	} else {
-		self->fd = create_buffer(variant->backing, PAGES * page);
-		if (self->fd < 0 && errno == EOPNOTSUPP)
-			SKIP(return, "this kernel has no memory for DMA");
-		if (self->fd < 0)
-			SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
-	}
-	self->size = lseek(self->fd, 0, SEEK_END);
-	if (self->size < PAGES * page)
-		SKIP(return, "the buffer has less than %d pages", PAGES);
-	ASSERT_EQ(lseek(self->fd, 0, SEEK_SET), 0);
-}
-
-FIXTURE_TEARDOWN(file)
-{
-	if (self->fd >= 0)
-		close(self->fd);
-}
-
-/* A read needs no signal: io_uring must not poll before it reads. */
+/* io_uring reads without polling, as a read does not wait for a signal. */
 TEST_F(file, io_uring)
 {
 	static const int flags[] = { 0, IOSQE_ASYNC };
@@ -126,33 +49,6 @@ TEST_F(file, io_uring)
 	close(ring.fd);
 }
 
-/* POLL through a ring waits for a signal, and a read in between does not. */
-TEST_F(file, io_uring_poll)
-{
-	struct pollfd p = { .events = POLLIN };
-	struct ring ring;
-	unsigned int *tail;
-	char byte;
-
-	if (ring_open(&ring))
-		SKIP(return, "io_uring_setup: %s", strerror(errno));
-	*ring.sqe = (struct io_uring_sqe) {
-		.opcode = IORING_OP_POLL_ADD,
-		.fd = self->fd,
-		.poll32_events = POLLIN,
-	};
-	tail = (void *)(ring.queues + ring.params.sq_off.tail);
-	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	ASSERT_EQ(syscall(__NR_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0), 1);
-	p.fd = ring.fd;
-	EXPECT_EQ(pread(self->fd, &byte, 1, 0), 1);
-	EXPECT_EQ(poll(&p, 1, 10), 0);
-	ASSERT_GT(signal_buffer(self->fd), 0);
-	EXPECT_EQ(poll(&p, 1, -1), 1);
-	ack(self->fd);
-	close(ring.fd);
-}
-
 TEST_F(file, nowait)
 {
 	char out[8] = "nowait", in[8];
@@ -166,39 +62,6 @@ TEST_F(file, nowait)
 		ASSERT_EQ(memcmp(in, out, 8), 0);
 	}
 	EXPECT_EQ(preadv2(self->fd, &from, 1, self->size, RWF_NOWAIT), 0);
-}
-
-/* Only a signal makes a file readable, whatever is read or written. */
-TEST_F(file, epoll)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	int level = epoll_create1(EPOLL_CLOEXEC);
-	int edge = epoll_create1(EPOLL_CLOEXEC);
-	char byte = 1;
-
-	ASSERT_EQ(epoll_ctl(level, EPOLL_CTL_ADD, self->fd, &event), 0);
-	event.events = EPOLLIN | EPOLLET;
-	ASSERT_EQ(epoll_ctl(edge, EPOLL_CTL_ADD, self->fd, &event), 0);
-	EXPECT_EQ(pwrite(self->fd, &byte, 1, 0), 1);
-	EXPECT_EQ(pread(self->fd, &byte, 1, 0), 1);
-	EXPECT_EQ(epoll_wait(level, &event, 1, 0), 0);
-	EXPECT_EQ(epoll_wait(edge, &event, 1, 0), 0);
-
-	ASSERT_GT(signal_buffer(self->fd), 0);
-	EXPECT_EQ(epoll_wait(level, &event, 1, -1), 1);
-	EXPECT_EQ(epoll_wait(level, &event, 1, -1), 1);
-	EXPECT_EQ(epoll_wait(edge, &event, 1, -1), 1);
-	EXPECT_EQ(epoll_wait(edge, &event, 1, 0), 0);
-	ASSERT_GT(signal_buffer(self->fd), 0);
-	EXPECT_EQ(epoll_wait(edge, &event, 1, -1), 1);
-	EXPECT_EQ(ack(self->fd), 2);
-	EXPECT_EQ(epoll_wait(level, &event, 1, 0), 0);
-	event.events = EPOLLIN | EPOLLOUT;
-	ASSERT_EQ(epoll_ctl(level, EPOLL_CTL_MOD, self->fd, &event), 0);
-	EXPECT_EQ(epoll_wait(level, &event, 1, -1), 1);
-	EXPECT_EQ(event.events, EPOLLOUT);
-	close(level);
-	close(edge);
 }
 
 /* The aio system calls have no wrapper in the C library. */
@@ -253,7 +116,7 @@ TEST_F(file, sendfile)
 	EXPECT_EQ(read(sockets[1], bytes, 12), 12);
 	EXPECT_STREQ(bytes, "over a page");
 
-	/* And into the buffer, up to its end. */
+	/* sendfile() into the buffer stops at its end. */
 	ASSERT_EQ(pwrite(file, "back again", 11, 0), 11);
 	offset = 0;
 	ASSERT_EQ(lseek(self->fd, 0, SEEK_SET), 0);
@@ -270,7 +133,7 @@ TEST_F(file, sendfile)
 	close(file);
 }
 
-/* Pipes, and splice() at and beyond the end. */
+/* splice() copies to and from a pipe, up to the end of the buffer. */
 TEST_F(file, splice)
 {
 	loff_t offset = self->size - 2;
@@ -339,7 +202,7 @@ TEST_F(file, fanotify)
 	}
 	ASSERT_EQ(read(group, &event, sizeof(event)), sizeof(event));
 	EXPECT_EQ(event.mask, FAN_MODIFY);
-	/* The event brings a file of the buffer, which sees the same memory. */
+	/* The file of the event shows the same memory. */
 	EXPECT_EQ(pread(event.fd, &byte, 1, 0), 1);
 	close(event.fd);
 	close(fd);
@@ -391,78 +254,6 @@ TEST_F(file, stat)
 	EXPECT_EQ(memcmp(&st, "kept", 4), 0);
 }
 
-/* A device node has no size in stat(), so sysfs has it. */
-TEST_F(file, sysfs)
-{
-	char path[128], line[32] = "", size[32];
-	FILE *f;
-
-	if (!variant->path)
-		SKIP(return, "not a named node, as under UML or elsewhere");
-	snprintf(path, sizeof(path), "/sys/class/misc/%s/size",
-		 strrchr(variant->path, '/') + 1);
-	snprintf(size, sizeof(size), "%zu\n", self->size);
-	f = fopen(path, "r");
-	ASSERT_NE(f, NULL);
-	EXPECT_NE(fgets(line, sizeof(line), f), NULL);
-	fclose(f);
-	EXPECT_STREQ(line, size);
-	snprintf(path, sizeof(path), "/sys/class/misc/%s/backing",
-		 strrchr(variant->path, '/') + 1);
-	EXPECT_EQ(count_lines(path, variant->backing == SHMBUF_BACKING_PAGES ?
-			      "pages\n" : "region\n", ""), 1);
-}
-
-/* One open file has one view of the signals, however many descriptors it has. */
-TEST_F(file, shared_view)
-{
-	int copy = dup(self->fd), own = reopen(self->fd, O_RDONLY), status;
-	pid_t pid;
-
-	ASSERT_GE(copy, 0);
-	ASSERT_GE(own, 0);
-	ASSERT_GT(signal_buffer(self->fd), 0);
-	EXPECT_TRUE(is_ready(copy));
-	EXPECT_EQ(ack(copy), 1);
-	EXPECT_FALSE(is_ready(self->fd));
-	EXPECT_EQ(ack(self->fd), 0);
-	EXPECT_TRUE(is_ready(own));
-
-	/* A child takes the signal away from its parent. */
-	ASSERT_GT(signal_buffer(self->fd), 0);
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid)
-		_exit(ack(self->fd));
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT_EQ(WEXITSTATUS(status), 1);
-	EXPECT_EQ(ack(self->fd), 0);
-	EXPECT_EQ(ack(own), 2);
-	close(copy);
-	close(own);
-}
-
-/* The receiver of a descriptor shares the view, until it opens its own. */
-TEST_F(file, passed_view)
-{
-	int sockets[2], passed, own;
-
-	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-	ASSERT_TRUE(send_fd(sockets[0], self->fd));
-	passed = receive_fd(sockets[1]);
-	ASSERT_GE(passed, 0);
-	own = reopen(passed, O_RDWR);
-	ASSERT_GE(own, 0);
-	ASSERT_GT(signal_buffer(self->fd), 0);
-	EXPECT_EQ(ack(passed), 1);
-	EXPECT_EQ(ack(self->fd), 0);
-	EXPECT_EQ(ack(own), 1);
-	close(own);
-	close(passed);
-	close(sockets[0]);
-	close(sockets[1]);
-}
-
 /* Faults of this thread while it writes to each page. */
 static long faults_of_writes(char *p, size_t size)
 {
@@ -478,62 +269,62 @@ static long faults_of_writes(char *p, size_t size)
 	return after.ru_minflt - before.ru_minflt;
 }
 
-/* A mapping that is locked when it is made does not fault. */
+/* A mapping with MAP_LOCKED does not fault. */
 TEST_F(file, locked)
 {
 	struct rlimit limit;
 	char *p;
 
 	ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
-	if (geteuid() && limit.rlim_cur < 2 * PAGES * page)
+	if (geteuid() && limit.rlim_cur < 2 * FILE_PAGES * page)
 		SKIP(return, "RLIMIT_MEMLOCK is too low");
-	p = mmap(NULL, PAGES * page, RW, MAP_SHARED | MAP_LOCKED, self->fd, 0);
+	p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED | MAP_LOCKED, self->fd, 0);
 	ASSERT_NE(p, MAP_FAILED);
-	EXPECT_EQ(faults_of_writes(p, PAGES * page), 0);
-	munmap(p, PAGES * page);
+	EXPECT_EQ(faults_of_writes(p, FILE_PAGES * page), 0);
+	munmap(p, FILE_PAGES * page);
 
-	/* As is one of a process that has called mlockall(). */
+	/* Neither does a mapping made after mlockall(MCL_FUTURE). */
 	ASSERT_EQ(mlockall(MCL_FUTURE), 0);
-	p = mmap(NULL, PAGES * page, RW, MAP_SHARED, self->fd, 0);
+	p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(p, MAP_FAILED);
-	EXPECT_EQ(faults_of_writes(p, PAGES * page), 0);
-	munmap(p, PAGES * page);
+	EXPECT_EQ(faults_of_writes(p, FILE_PAGES * page), 0);
+	munmap(p, FILE_PAGES * page);
 	ASSERT_EQ(munlockall(), 0);
 
-	/* A mapping that cannot be accessed, or not be written, is no error. */
-	p = mmap(NULL, PAGES * page, PROT_NONE, MAP_SHARED | MAP_LOCKED,
+	/* MAP_LOCKED also succeeds without access, and for reading only. */
+	p = mmap(NULL, FILE_PAGES * page, PROT_NONE, MAP_SHARED | MAP_LOCKED,
 		 self->fd, 0);
 	EXPECT_NE(p, MAP_FAILED);
-	munmap(p, PAGES * page);
-	p = mmap(NULL, PAGES * page, PROT_READ, MAP_SHARED | MAP_LOCKED,
+	munmap(p, FILE_PAGES * page);
+	p = mmap(NULL, FILE_PAGES * page, PROT_READ, MAP_SHARED | MAP_LOCKED,
 		 self->fd, 0);
 	EXPECT_NE(p, MAP_FAILED);
-	munmap(p, PAGES * page);
+	munmap(p, FILE_PAGES * page);
 }
 
 /*
- * Each page faults once at most: the fault of a write leaves a dirty entry. Small
- * mappings of memory that the driver allocated as a whole have all PTEs.
+ * A page faults at most once, as a write fault installs a dirty PTE. mmap() installs all
+ * PTEs of a small mapping of CONTIG, COHERENT or STREAM.
  */
 TEST_F(file, one_fault)
 {
 	bool at_once = variant->backing == SHMBUF_BACKING_CONTIG ||
 		       variant->backing == SHMBUF_BACKING_COHERENT ||
 		       variant->backing == SHMBUF_BACKING_STREAM;
-	char *p = mmap(NULL, PAGES * page, RW, MAP_SHARED, self->fd, 0);
+	char *p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED, self->fd, 0);
 	long faults;
 
 	ASSERT_NE(p, MAP_FAILED);
-	faults = faults_of_writes(p, PAGES * page);
-	EXPECT_LE(faults, at_once ? 0 : PAGES);
-	EXPECT_EQ(faults_of_writes(p, PAGES * page), 0);
-	munmap(p, PAGES * page);
+	faults = faults_of_writes(p, FILE_PAGES * page);
+	EXPECT_LE(faults, at_once ? 0 : FILE_PAGES);
+	EXPECT_EQ(faults_of_writes(p, FILE_PAGES * page), 0);
+	munmap(p, FILE_PAGES * page);
 }
 
-/* A mapping that is made without access has the right pages when it gets it. */
+/* A mapping made without access has the right pages after mprotect(). */
 TEST_F(file, access_later)
 {
-	char *p = mmap(NULL, PAGES * page, PROT_NONE, MAP_SHARED | MAP_LOCKED,
+	char *p = mmap(NULL, FILE_PAGES * page, PROT_NONE, MAP_SHARED | MAP_LOCKED,
 		       self->fd, 0);
 	unsigned char byte;
 	int i;
@@ -541,50 +332,50 @@ TEST_F(file, access_later)
 	if (p == MAP_FAILED && errno == EAGAIN)
 		SKIP(return, "RLIMIT_MEMLOCK is too low");
 	ASSERT_NE(p, MAP_FAILED);
-	for (i = 0; i < PAGES; i++) {
+	for (i = 0; i < FILE_PAGES; i++) {
 		byte = 100 + i;
 		ASSERT_EQ(pwrite(self->fd, &byte, 1, i * page), 1);
 	}
-	ASSERT_EQ(mprotect(p, PAGES * page, PROT_READ), 0);
-	for (i = 0; i < PAGES; i++)
+	ASSERT_EQ(mprotect(p, FILE_PAGES * page, PROT_READ), 0);
+	for (i = 0; i < FILE_PAGES; i++)
 		EXPECT_EQ(p[i * page], 100 + i);
-	ASSERT_EQ(mprotect(p, PAGES * page, RW), 0);
-	for (i = 0; i < PAGES; i++) {
+	ASSERT_EQ(mprotect(p, FILE_PAGES * page, RW), 0);
+	for (i = 0; i < FILE_PAGES; i++) {
 		p[i * page] = i;
 		ASSERT_EQ(pread(self->fd, &byte, 1, i * page), 1);
 		EXPECT_EQ(byte, i);
 	}
-	munmap(p, PAGES * page);
+	munmap(p, FILE_PAGES * page);
 }
 
-/* Calls after mmap() populate PAGES alone; the others refuse, or do nothing. */
+/* After mmap(), only PAGES can be populated. Others fail or do nothing. */
 TEST_F(file, populate_later)
 {
 	bool pages = variant->backing == SHMBUF_BACKING_PAGES;
-	char *p = mmap(NULL, PAGES * page, RW, MAP_SHARED | MAP_POPULATE,
+	char *p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED | MAP_POPULATE,
 		       self->fd, 0);
 	int ret;
 
 	ASSERT_NE(p, MAP_FAILED);
 	if (pages)
-		EXPECT_EQ(faults_of_writes(p, PAGES * page), 0);
-	munmap(p, PAGES * page);
+		EXPECT_EQ(faults_of_writes(p, FILE_PAGES * page), 0);
+	munmap(p, FILE_PAGES * page);
 
-	p = mmap(NULL, PAGES * page, RW, MAP_SHARED, self->fd, 0);
+	p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(p, MAP_FAILED);
-	ret = madvise(p, PAGES * page, MADV_POPULATE_WRITE) ? errno : 0;
+	ret = madvise(p, FILE_PAGES * page, MADV_POPULATE_WRITE) ? errno : 0;
 	EXPECT_EQ(ret, pages ? 0 : EINVAL);
 	if (pages)
-		EXPECT_EQ(faults_of_writes(p, PAGES * page), 0);
-	munmap(p, PAGES * page);
+		EXPECT_EQ(faults_of_writes(p, FILE_PAGES * page), 0);
+	munmap(p, FILE_PAGES * page);
 
-	p = mmap(NULL, PAGES * page, RW, MAP_SHARED, self->fd, 0);
+	p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(p, MAP_FAILED);
-	EXPECT_EQ(mlock(p, PAGES * page), 0);
+	EXPECT_EQ(mlock(p, FILE_PAGES * page), 0);
 	if (pages)
-		EXPECT_EQ(faults_of_writes(p, PAGES * page), 0);
-	EXPECT_EQ(munlock(p, PAGES * page), 0);
-	munmap(p, PAGES * page);
+		EXPECT_EQ(faults_of_writes(p, FILE_PAGES * page), 0);
+	EXPECT_EQ(munlock(p, FILE_PAGES * page), 0);
+	munmap(p, FILE_PAGES * page);
 }
 
 struct advice {
@@ -613,29 +404,29 @@ static const struct advice advice[] = {
 	{ "MADV_GUARD_REMOVE", MADV_GUARD_REMOVE, 0, EINVAL },
 };
 
-/* The table of the documentation. */
+/* madvise() returns the errors in the table of the documentation. */
 TEST_F(file, madvise)
 {
 	bool pages = variant->backing == SHMBUF_BACKING_PAGES;
-	char *p = mmap(NULL, PAGES * page, RW, MAP_SHARED, self->fd, 0);
+	char *p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED, self->fd, 0);
 	int i, err, ret;
 
 	ASSERT_NE(p, MAP_FAILED);
 	p[0] = 42;
 	for (i = 0; i < ARRAY_SIZE(advice); i++) {
 		err = pages ? advice[i].pages : advice[i].pfns;
-		/* A named node's own inode is what it is asked of. */
+		/* vfs_fallocate() refuses a device node with ENODEV. */
 		if (variant->path && err == EOPNOTSUPP)
 			err = ENODEV;
-		ret = madvise(p, PAGES * page, advice[i].advice) ? errno : 0;
+		ret = madvise(p, FILE_PAGES * page, advice[i].advice) ? errno : 0;
 		EXPECT_EQ(ret, err)
 			TH_LOG("%s", advice[i].name);
 	}
 	EXPECT_EQ(p[0], 42);
-	munmap(p, PAGES * page);
+	munmap(p, FILE_PAGES * page);
 }
 
-/* How many areas of this process map the buffer. */
+/* Returns how many VMAs of this process map the buffer. */
 static unsigned int areas(int fd)
 {
 	char line[512], inode[32];
@@ -660,27 +451,27 @@ static unsigned int areas(int fd)
 	EXPECT_EQ(get_info(self->fd).writable_mappings, n);		\
 } while (0)
 
-/* Areas of PAGES grow over their neighbours; the count is that of the areas. */
+/* VMAs of PAGES extend over neighbours, and the mapping count follows. */
 TEST_F(file, mprotect_by_pages)
 {
 	bool pages = variant->backing == SHMBUF_BACKING_PAGES;
-	char *p = mmap(NULL, PAGES * page, RW, MAP_SHARED, self->fd, 0);
+	char *p = mmap(NULL, FILE_PAGES * page, RW, MAP_SHARED, self->fd, 0);
 	int i;
 
 	ASSERT_NE(p, MAP_FAILED);
 	EXPECT_AREAS(1);
-	for (i = 0; i < PAGES - 1; i++) {
+	for (i = 0; i < FILE_PAGES - 1; i++) {
 		ASSERT_EQ(mprotect(p + i * page, page, PROT_READ), 0);
 		EXPECT_AREAS(pages ? 2 : i + 2);
 	}
-	ASSERT_EQ(munmap(p, PAGES * page), 0);
+	ASSERT_EQ(munmap(p, FILE_PAGES * page), 0);
 	EXPECT_AREAS(0);
 }
 
 TEST_F(file, mmap_of_neighbours)
 {
 	bool pages = variant->backing == SHMBUF_BACKING_PAGES;
-	char *p = mmap(NULL, PAGES * page, PROT_NONE,
+	char *p = mmap(NULL, FILE_PAGES * page, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(p, MAP_FAILED);
@@ -692,7 +483,7 @@ TEST_F(file, mmap_of_neighbours)
 	ASSERT_EQ(mmap(p + 3 * page, page, RW, MAP_SHARED | MAP_FIXED, self->fd,
 		       3 * page), p + 3 * page);
 	EXPECT_AREAS(pages ? 2 : 3);
-	/* The gap closes, but an area that counts is not removed for that. */
+	/* The gap closes, but mm does not remove a VMA that has ->close(). */
 	ASSERT_EQ(mmap(p + 2 * page, page, RW, MAP_SHARED | MAP_FIXED, self->fd,
 		       2 * page), p + 2 * page);
 	EXPECT_AREAS(pages ? 2 : 4);
@@ -700,11 +491,11 @@ TEST_F(file, mmap_of_neighbours)
 	p[3 * page] = 4;
 	ASSERT_EQ(munmap(p + page, 2 * page), 0);
 	EXPECT_AREAS(2);
-	ASSERT_EQ(munmap(p, PAGES * page), 0);
+	ASSERT_EQ(munmap(p, FILE_PAGES * page), 0);
 	EXPECT_AREAS(0);
 }
 
-/* PAGES grow like a mapping of a file, and beyond the end there is nothing. */
+/* mremap() can grow a mapping of PAGES. Accesses beyond the end get SIGBUS. */
 TEST_F(file, mremap)
 {
 	bool pages = variant->backing == SHMBUF_BACKING_PAGES;
@@ -726,7 +517,7 @@ TEST_F(file, mremap)
 	EXPECT_EQ(byte, 7);
 	EXPECT_EQ(signal_of(q + 2 * page), SIGBUS);
 
-	/* A second area for the same pages, and one that stays behind. */
+	/* Duplicate the VMA, then move it and leave the old VMA behind. */
 	p = mremap(q, 0, page, MREMAP_MAYMOVE);
 	ASSERT_NE(p, MAP_FAILED);
 	EXPECT_AREAS(2);
@@ -739,7 +530,7 @@ TEST_F(file, mremap)
 	EXPECT_AREAS(0);
 }
 
-/* A mutex that another process waits for works where futexes do. */
+/* A contended process-shared mutex works where futexes do. */
 TEST_F(file, contended_mutex)
 {
 	pthread_mutexattr_t attr;
@@ -771,7 +562,7 @@ TEST_F(file, contended_mutex)
 	munmap(mutex, page);
 }
 
-/* A buffer is a disk: a program that knows nothing of shmbuf uses it as one. */
+/* A loop device can use a buffer file as its backing file. */
 TEST_F(file, loop_device)
 {
 	struct loop_config config = { .fd = self->fd };
@@ -779,7 +570,7 @@ TEST_F(file, loop_device)
 	char path[32], sector[512] = "sector", back[512] = "";
 
 	if (variant->path)
-		SKIP(return, "a device node is no disk, on UML as elsewhere");
+		SKIP(return, "a loop device needs a regular file, on UML as elsewhere");
 	if (control < 0)
 		SKIP(return, "/dev/loop-control: %s", strerror(errno));
 	config.info.lo_flags = LO_FLAGS_AUTOCLEAR;

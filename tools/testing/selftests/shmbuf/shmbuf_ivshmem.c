@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that virtual machines share, as a program of one of them sees it: the node
- * that the driver publishes for an ivshmem device, and what becomes of it when the
- * device is taken away while it is mapped. Others use that memory, and it is written
- * to, so this runs only when SHMBUF_IVSHMEM_TEST is in the environment.
+ * Test the node that the driver publishes for an ivshmem device, and the removal of the
+ * device while its memory is mapped. The tests write to memory that other virtual machines
+ * use. Therefore they run only if SHMBUF_IVSHMEM_TEST is in the environment.
  */
 
 #define _GNU_SOURCE
@@ -25,7 +24,7 @@ static void handle_sigbus(int sig)
 	siglongjmp(after_sigbus, 1);
 }
 
-/* Does touching a mapping raise SIGBUS? */
+/* Returns whether an access to a mapping raises SIGBUS. */
 static bool is_gone(char *p)
 {
 	signal(SIGBUS, handle_sigbus);
@@ -47,10 +46,10 @@ FIXTURE_SETUP(ivshmem)
 	if (is_uml())
 		SKIP(return, "UML has no such device");
 	if (!getenv("SHMBUF_IVSHMEM_TEST"))
-		SKIP(return, "SHMBUF_IVSHMEM_TEST=1 allows to write to memory that others use");
+		SKIP(return, "SHMBUF_IVSHMEM_TEST=1 allows writes to memory that others use");
 	self->fd = open(NODE, O_RDWR | O_CLOEXEC);
 	if (self->fd < 0)
-		SKIP(return, "cannot open " NODE ", that of an ivshmem device: %s",
+		SKIP(return, "cannot open " NODE " of an ivshmem device: %s",
 		     strerror(errno));
 	self->size = get_info(self->fd).size;
 	memcpy(self->device, get_info(self->fd).name, sizeof(self->device));
@@ -62,7 +61,7 @@ FIXTURE_TEARDOWN(ivshmem)
 		close(self->fd);
 }
 
-/* All of the memory, cached, and not for get_user_pages(). */
+/* The node has all memory of the device, cached, and not pinnable. */
 TEST_F(ivshmem, what_it_is)
 {
 	struct shmbuf_info info = get_info(self->fd);
@@ -98,7 +97,7 @@ TEST_F(ivshmem, not_revoked_by_debugfs)
 	EXPECT_EQ(get_info(self->fd).capabilities, 0);
 }
 
-/* What is stored in each page is what read() and another mapping find there. */
+/* read() and another mapping see the words stored in each page. */
 TEST_F(ivshmem, contents)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -122,7 +121,7 @@ TEST_F(ivshmem, contents)
 	munmap(q, self->size);
 }
 
-/* Past the end of the memory is what other devices have. */
+/* mmap() refuses a range past the end, where other devices have memory. */
 TEST_F(ivshmem, window)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -136,9 +135,8 @@ TEST_F(ivshmem, window)
 #define CYCLES	1000
 
 /*
- * Each time the driver loses the device while it is mapped, opened and polled: the
- * mapping is gone, everything else fails, the node goes, and comes again with the
- * driver.
+ * Unbinding the driver revokes a mapped buffer and removes its node. Binding publishes the
+ * same memory again.
  */
 TEST_F_TIMEOUT(ivshmem, taken_away, 600)
 {
@@ -153,7 +151,7 @@ TEST_F_TIMEOUT(ivshmem, taken_away, 600)
 		p = mmap(NULL, self->size, RW, MAP_SHARED, self->fd, 0);
 		ASSERT_NE(p, MAP_FAILED);
 		p[0] = i;
-		/* Also a page without an entry yet. */
+		/* The last page has no PTE yet. */
 		ASSERT_EQ(write_file(DRIVER "/unbind", self->device), 0);
 		ASSERT_TRUE(is_gone(p));
 		ASSERT_TRUE(is_gone(p + self->size - 1));
@@ -166,13 +164,13 @@ TEST_F_TIMEOUT(ivshmem, taken_away, 600)
 		ASSERT_TRUE(poll_fd.revents & POLLHUP);
 		ASSERT_EQ(open(NODE, O_RDWR | O_CLOEXEC), -1);
 		ASSERT_EQ(write_file(DRIVER "/bind", self->device), 0);
-		/* The old file does not come back to life. */
+		/* The old mapping stays revoked. */
 		ASSERT_TRUE(is_gone(p));
 		munmap(p, self->size);
 		close(self->fd);
 		self->fd = open(NODE, O_RDWR | O_CLOEXEC);
 		ASSERT_GE(self->fd, 0);
-		/* The memory is the host's, and has not changed. */
+		/* The host owns the memory, which has not changed. */
 		ASSERT_EQ(pread(self->fd, word, 1, 0), 1);
 		ASSERT_EQ(word[0], (char)i);
 	}

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations of mm on the folios of a buffer: none of them takes a page away,
- * splits a large folio for good, or leaves a counter wrong.
+ * Test that mm operations on the folios of a buffer do not remove a page, split
+ * a large folio for good, or corrupt a counter.
  */
 
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <pthread.h>
-#include <sys/klog.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
 
 #include <linux/userfaultfd.h>
 
-#include "shmbuf_selftest.h"
-#include "kselftest_harness.h"
+#include "shmbuf_mm.h"
 
 #ifndef MADV_COLD
 #define MADV_COLD		20
@@ -28,38 +23,12 @@
 #define MADV_GUARD_INSTALL	102
 #define MADV_GUARD_REMOVE	103
 #endif
-#ifndef __NR_mseal
-#define __NR_mseal		462
-#endif
 #ifndef MPOL_MF_MOVE
 #define MPOL_MF_MOVE		2
 #endif
 
-#define SIZE		(16 << 20)
-#define SPLIT		"/sys/kernel/debug/split_huge_pages"
 #define COMPACT		"/proc/sys/vm/compact_memory"
 #define UNEVICTABLE	"/proc/sys/vm/compact_unevictable_allowed"
-#define POISON		"/sys/kernel/debug/hwpoison/corrupt-pfn"
-
-static long page;
-
-FIXTURE(mm) {
-	int fd;
-	char *p;
-};
-
-/* Maps all of the buffer, and stores a number into each page. */
-static char *map_and_fill(int fd)
-{
-	char *p = mmap(NULL, SIZE, RW, MAP_SHARED, fd, 0);
-	long i;
-
-	if (p == MAP_FAILED)
-		abort();
-	for (i = 0; i < SIZE / page; i++)
-		*(long *)(p + i * page) = i;
-	return p;
-}
 
 static bool is_filled(const char *p)
 {
@@ -72,27 +41,7 @@ static bool is_filled(const char *p)
 	return true;
 }
 
-FIXTURE_SETUP(mm)
-{
-	page = sysconf(_SC_PAGESIZE);
-	self->fd = -1;
-	if (over_memlock_limit(SIZE))
-		SKIP(return, "RLIMIT_MEMLOCK is less than 16 MiB");
-	self->fd = create_buffer(SHMBUF_BACKING_PAGES, SIZE);
-	if (self->fd < 0)
-		SKIP(return, "cannot open /dev/shmbuf: %s", strerror(errno));
-	self->p = map_and_fill(self->fd);
-}
-
-FIXTURE_TEARDOWN(mm)
-{
-	if (self->fd < 0)
-		return;
-	munmap(self->p, SIZE);
-	close(self->fd);
-}
-
-/* kB of the mapping at an address that huge entries map. */
+/* Returns how many kB of the mapping at an address PMDs map. */
 static long huge_kb(const char *p)
 {
 	char line[256], start[32];
@@ -113,7 +62,7 @@ static long huge_kb(const char *p)
 	return kb;
 }
 
-/* Maps the buffer anew, touches all of it, and looks how it is mapped. */
+/* Maps the buffer again, touches all of it, and returns huge_kb(). */
 static long huge_kb_at_next_touch(int fd)
 {
 	char *p = map_and_fill(fd);
@@ -123,67 +72,7 @@ static long huge_kb_at_next_touch(int fd)
 	return kb;
 }
 
-struct dirty {
-	long nodes, zones, negative;
-};
-
-/*
- * The counters of dirty memory, after the parts that each CPU has are added. A
- * negative one reads as 0, but the kernel log has it.
- */
-static struct dirty dirty_memory(void)
-{
-	static char log[1 << 18];
-	struct dirty d = {};
-	char *line;
-	int fd, n;
-
-	fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, log, 1);
-		close(fd);
-	}
-	n = klogctl(3, log, sizeof(log) - 1);
-	log[n > 0 ? n : 0] = 0;
-	for (line = log; (line = strstr(line, "vmstat_refresh: nr_")); line++)
-		d.negative++;
-	d.nodes = read_number("/proc/vmstat", "nr_dirty ");
-	d.zones = read_number("/proc/vmstat", "nr_zone_write_pending ");
-	return d;
-}
-
-/* Others write files meanwhile, but less than a huge page. */
-#define EXPECT_SAME_DIRTY(before) do {					\
-	struct dirty __d = dirty_memory();				\
-									\
-	EXPECT_LT(labs(__d.nodes - (before).nodes), 256);		\
-	EXPECT_LT(labs(__d.zones - (before).zones), 256);		\
-	EXPECT_EQ(__d.negative, (before).negative);			\
-} while (0)
-
-/* After revocation all pages are beyond i_size, which a split may drop. */
-TEST_F(mm, split_after_revocation)
-{
-	struct dirty before = dirty_memory();
-	int i, fd;
-
-	if (access(SPLIT, W_OK))
-		SKIP(return, SPLIT ": %s%s", strerror(errno),
-		     is_uml() ? ", UML has no huge pages" : "");
-	if (access(REVOKE, W_OK))
-		SKIP(return, REVOKE ": %s", strerror(errno));
-	for (i = 0; i < 4; i++) {
-		fd = create_buffer(SHMBUF_BACKING_PAGES, SIZE);
-		ASSERT_GE(fd, 0);
-		munmap(map_and_fill(fd), SIZE);
-		ASSERT_EQ(revoke_buffer(fd), 0);
-		EXPECT_EQ(write_file(SPLIT, "1"), 0);
-		close(fd);
-	}
-	EXPECT_SAME_DIRTY(before);
-}
-
-/* Large folios stay large for all, whatever one process says of its mapping. */
+/* madvise() and mprotect() by a process do not split folios for others. */
 TEST_F(mm, split_by_a_reader)
 {
 	static const int advice[] = { MADV_COLD, MADV_PAGEOUT, MADV_DONTNEED };
@@ -198,7 +87,7 @@ TEST_F(mm, split_by_a_reader)
 	for (n = 0; n < ARRAY_SIZE(advice); n++) {
 		q = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, ro, 0);
 		ASSERT_NE(q, MAP_FAILED);
-		/* Of a huge entry, and of a page table. */
+		/* Advise PMDs first, and page tables after the split. */
 		ASSERT_TRUE(is_filled(q));
 		for (i = 0; i < SIZE; i += SIZE / 8)
 			EXPECT_EQ(madvise(q + i + page, page, advice[n]), 0);
@@ -220,7 +109,7 @@ TEST_F(mm, split_by_a_reader)
 	close(ro);
 }
 
-/* All pages are still there after the caches were dropped, in each way. */
+/* Neither fadvise(), drop_caches nor sync_file_range() drops a page. */
 TEST_F(mm, not_dropped)
 {
 	munmap(self->p, SIZE);
@@ -232,30 +121,7 @@ TEST_F(mm, not_dropped)
 	EXPECT_TRUE(is_filled(self->p));
 }
 
-/* The page frame number of a page, which root may know; or 0. */
-static unsigned long long pfn_of(const char *p)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-
-	if (fd < 0)
-		return 0;
-	if (pread(fd, &entry, 8, (unsigned long)p / page * 8) != 8)
-		entry = 0;
-	close(fd);
-	return entry & ((1ULL << 55) - 1);
-}
-
-/* mm says that it failed, as the bad page stays in the page cache. */
-static void poison(unsigned long long pfn)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%#llx", pfn);
-	write_file(POISON, text);
-}
-
-/* A memory error takes one page of a large folio, and nothing else. */
+/* A memory error affects only one page of a large folio. */
 TEST_F(mm, memory_error)
 {
 	struct dirty before = dirty_memory();
@@ -281,24 +147,7 @@ TEST_F(mm, memory_error)
 	EXPECT_SAME_DIRTY(before);
 }
 
-/* And of a buffer that was revoked before. */
-TEST_F(mm, memory_error_after_revocation)
-{
-	struct dirty before = dirty_memory();
-	unsigned long long pfn = pfn_of(self->p + 5 * page);
-
-	if (access(POISON, W_OK) || !pfn)
-		SKIP(return, POISON ": %s, as under UML", strerror(errno));
-	ASSERT_EQ(revoke_buffer(self->fd), 0);
-	munmap(self->p, SIZE);
-	poison(pfn);
-	close(self->fd);
-	self->fd = create_buffer(SHMBUF_BACKING_PAGES, SIZE);
-	self->p = map_and_fill(self->fd);
-	EXPECT_SAME_DIRTY(before);
-}
-
-/* A block that is pinned cannot be split, and later is not evicted or migrated. */
+/* A pinned folio with a memory error is not split, evicted or migrated later. */
 TEST_F(mm, memory_error_of_a_pinned_block)
 {
 	const long bad = SIZE / 2 / page + 5;
@@ -330,7 +179,7 @@ TEST_F(mm, memory_error_of_a_pinned_block)
 	EXPECT_EQ(signal_of(self->p + bad * page), SIGBUS);
 }
 
-/* A page that is to be taken out of service stays: it cannot move. */
+/* Soft-offlining a page fails, as the page cannot be migrated. */
 TEST_F(mm, soft_offline)
 {
 	long kb = huge_kb(self->p);
@@ -342,7 +191,7 @@ TEST_F(mm, soft_offline)
 	EXPECT_EQ(huge_kb_at_next_touch(self->fd), kb);
 }
 
-/* Compaction does not move a page, and leaves mappings alone if told so. */
+/* Compaction moves no page, and can be told to leave the mappings alone. */
 TEST_F(mm, compaction)
 {
 	struct rusage before, after;
@@ -360,7 +209,7 @@ TEST_F(mm, compaction)
 	getrusage(RUSAGE_THREAD, &before);
 	EXPECT_TRUE(is_filled(self->p));
 	getrusage(RUSAGE_THREAD, &after);
-	/* Of thousands of pages; another page of the program may fault. */
+	/* The buffer has thousands of pages. A few other pages may fault. */
 	EXPECT_LT(after.ru_minflt - before.ru_minflt, 8);
 	EXPECT_EQ(write_file(UNEVICTABLE, "1"), 0);
 	EXPECT_EQ(write_file(COMPACT, "1"), 0);
@@ -372,7 +221,7 @@ TEST_F(mm, compaction)
 	EXPECT_EQ(write_file(UNEVICTABLE, old), 0);
 }
 
-/* Nor does any other migration. */
+/* move_pages() does not migrate a page of a buffer. */
 TEST_F(mm, move_pages)
 {
 	unsigned long long pfn = pfn_of(self->p);
@@ -391,7 +240,7 @@ TEST_F(mm, move_pages)
 	EXPECT_TRUE(is_filled(self->p));
 }
 
-/* What manages anonymous memory refuses this one, or does nothing. */
+/* Operations for anonymous memory fail on a buffer, or do nothing. */
 TEST_F(mm, not_anonymous)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -416,7 +265,7 @@ TEST_F(mm, not_anonymous)
 	EXPECT_TRUE(is_filled(self->p));
 }
 
-/* Not even a debugger writes where the process may not. */
+/* /proc/PID/mem cannot write through a read-only or sealed mapping. */
 TEST_F(mm, proc_mem)
 {
 	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -453,7 +302,7 @@ static void *guard_page(void *p)
 
 /*
  * A guard page needs a page table where a write fault would install a PMD. The
- * kernel's log tells whether one of them finds the other half done.
+ * kernel log shows if the two race.
  */
 TEST_F(mm, guard_races_with_faults)
 {
@@ -472,34 +321,7 @@ TEST_F(mm, guard_races_with_faults)
 	EXPECT_EQ(self->p[0], (char)(i - 1));
 }
 
-/* A sealed area stays until its process ends, but loses its pages all the same. */
-TEST_F(mm, mseal)
-{
-	int status;
-	pid_t pid;
-
-	if (access(REVOKE, W_OK))
-		SKIP(return, REVOKE ": %s", strerror(errno));
-	/* Not the start of a page. */
-	if (syscall(__NR_mseal, 1, page, 0) && errno != EINVAL)
-		SKIP(return, "mseal: %s, as under UML", strerror(errno));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		if (syscall(__NR_mseal, self->p, SIZE, 0))
-			_exit(errno);
-		if (!munmap(self->p, SIZE) || errno != EPERM)
-			_exit(100);
-		if (revoke_buffer(self->fd))
-			_exit(101);
-		_exit(signal_of(self->p) == SIGBUS ? 0 : 102);
-	}
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT_EQ(status, 0);
-	EXPECT_TRUE(wait_for_counts(self->fd, 1, 1));
-}
-
-/* Pages in another order: areas of their own, and within the buffer. */
+/* remap_file_pages() splits a VMA, and fails beyond the end of the buffer. */
 TEST_F(mm, remap_file_pages)
 {
 	if (syscall(__NR_remap_file_pages, self->p, page, 0, 9, 0))

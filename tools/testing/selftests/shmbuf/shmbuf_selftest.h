@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of shmbuf have in common. */
+/* Helpers of the shmbuf tests. */
 #ifndef _SHMBUF_SELFTEST_H
 #define _SHMBUF_SELFTEST_H
 
@@ -35,15 +35,18 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* Whoever has this number, of no known distribution, has nothing locked. */
+/* No known distribution uses this UID, so it has no locked memory. */
 #define UNUSED_UID	2080374784
+
+#define NAMED	"/dev/shmbuf-selftest"
+#define IVSHMEM	"/dev/shmbuf-ivshmem0"
 
 #define BUFFERS	"/sys/kernel/debug/shmbuf/buffers"
 #define REVOKE	"/sys/kernel/debug/shmbuf/revoke"
 
 /*
- * How much slower this machine is than an idle one. Only a hang may end a test, so
- * each time-out is multiplied by it.
+ * Returns how much slower this machine is than an idle one. Only a hang may end a test, so
+ * each time-out is multiplied by this factor.
  */
 static inline int slowness(void)
 {
@@ -52,7 +55,7 @@ static inline int slowness(void)
 	return factor && atoi(factor) > 0 ? atoi(factor) : 1;
 }
 
-/* The lowest free descriptor: the same before and after, if none leaked. */
+/* Returns the lowest free descriptor, which changes if a descriptor leaks. */
 static inline int lowest_free_fd(void)
 {
 	int fd = open("/dev/null", O_RDONLY);
@@ -63,7 +66,7 @@ static inline int lowest_free_fd(void)
 	return fd;
 }
 
-/* No driver, or no permission, is a reason to skip. Nothing else is. */
+/* Only a missing driver or permission is a reason to skip. */
 static inline int open_node(void)
 {
 	int fd = open("/dev/shmbuf", O_RDWR | O_CLOEXEC);
@@ -74,7 +77,7 @@ static inline int open_node(void)
 	return fd;
 }
 
-/* Not everybody may have that much memory locked. */
+/* Returns whether this user may not lock that much memory. */
 static inline bool over_memlock_limit(size_t size)
 {
 	struct rlimit limit;
@@ -84,7 +87,7 @@ static inline bool over_memlock_limit(size_t size)
 	return geteuid() && limit.rlim_cur < size;
 }
 
-/* The file of a new buffer, or -1. */
+/* Returns the file of a new buffer, or -1. */
 static inline int create_buffer(uint32_t backing, size_t size)
 {
 	struct shmbuf_create c = {
@@ -132,7 +135,7 @@ static inline bool send_fd(int socket, int fd)
 	return sendmsg(socket, &m.msg, 0) == 1;
 }
 
-/* Returns -1 if none comes. */
+/* Returns the descriptor, or -1 if the message has none. */
 static inline int receive_fd(int socket)
 {
 	struct fd_message m;
@@ -167,7 +170,15 @@ static inline int write_file(const char *path, const char *text)
 	return ret;
 }
 
-/* How many lines of a file have all of the words; -1 if there is no file. */
+static inline const char *in_folder(const char *path, const char *file)
+{
+	static char name[128];
+
+	snprintf(name, sizeof(name), "%s/%s", path, file);
+	return name;
+}
+
+/* Returns how many lines of a file have both words, or -1 without the file. */
 static inline int count_lines(const char *path, const char *a, const char *b)
 {
 	FILE *f = fopen(path, "r");
@@ -199,7 +210,48 @@ static inline long read_number(const char *path, const char *word)
 	return n;
 }
 
-/* Where "what" is the first word of a line in /proc/cpuinfo, is "word" in it? */
+/* Sum of a field of /proc/self/smaps, in kB, over the mappings of buffers. */
+static inline long smaps_kb(const char *field)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool ours = false;
+	char line[512], perms[5];
+	long sum = 0, kb;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*x-%*x %4s ", perms) == 1)
+			ours = strstr(line, "/shmbuf:");
+		else if (ours && !strncmp(line, field, strlen(field)) &&
+			 sscanf(line + strlen(field), ": %ld", &kb) == 1)
+			sum += kb;
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/* The value of a line "shmbuf-KEY:" in fdinfo, or "". */
+static inline const char *fdinfo_value(int fd, const char *key)
+{
+	static char value[64];
+	char path[64], line[128], name[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "shmbuf-%63[^:]:\t%63s", name, value) == 2 &&
+		    !strcmp(name, key)) {
+			fclose(f);
+			return value;
+		}
+	}
+	if (f)
+		fclose(f);
+	return "";
+}
+
+/* Returns whether a line of /proc/cpuinfo starts with "what" and has "word". */
 static inline bool cpuinfo_has(const char *what, const char *word)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
@@ -214,16 +266,22 @@ static inline bool cpuinfo_has(const char *what, const char *word)
 }
 
 /*
- * On the host, UML forgets to unmap what mremap() finds in its way, when the page
- * table of that is freed and one for what moves there is made in the same call:
- * whoever looks there next sees the old page.
+ * If mremap() replaces a mapping, it may free a page table and allocate another in the same
+ * call. UML then does not unmap the old page on the host. The next access sees the old
+ * page.
  */
 static inline bool is_uml(void)
 {
 	return cpuinfo_has("vendor_id", "User Mode Linux");
 }
 
-/* Is this a program of 32 bits on a kernel of 64? */
+/* Only x86 has PAT. UML lists the flags of the host, but its page tables have no such bits. */
+static inline bool have_pat(void)
+{
+	return cpuinfo_has("flags", " pat ") && !is_uml();
+}
+
+/* Returns whether this is a 32-bit program on a 64-bit kernel. */
 static inline bool is_compat(void)
 {
 	struct utsname name;
@@ -234,8 +292,8 @@ static inline bool is_compat(void)
 }
 
 /*
- * Whoever looks at /proc/PID of a process that has ended holds its mappings for
- * some time more.
+ * A concurrent reader of /proc/PID holds the mappings of an exited process for
+ * some time.
  */
 static inline bool wait_for_counts(int fd, uint32_t all, uint32_t writable)
 {
@@ -251,7 +309,7 @@ static inline bool wait_for_counts(int fd, uint32_t all, uint32_t writable)
 	return false;
 }
 
-/* For root it may be there, and still not be had: lockdown. */
+/* With lockdown, open() may fail for root, too. */
 static inline bool can_open(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
@@ -298,7 +356,7 @@ static inline int signal_of(char *p)
 	return sig;
 }
 
-/* As if the device had gone: needs root, and debugfs. */
+/* Revokes as if the device was removed. Needs root and debugfs. */
 static inline int revoke_buffer(int fd)
 {
 	struct stat st;
@@ -326,7 +384,7 @@ static inline int ring_open(struct ring *ring)
 	ring->fd = syscall(__NR_io_uring_setup, 1, params);
 	if (ring->fd < 0)
 		return -1;
-	/* As every kernel that has shmbuf does it. */
+	/* Every kernel with shmbuf has this feature. */
 	if (!(params->features & IORING_FEAT_SINGLE_MMAP))
 		abort();
 	ring->queues = mmap(NULL, params->cq_off.cqes +
@@ -374,7 +432,7 @@ static inline int ring_do(struct ring *ring, int op, int fd, void *addr,
 	return ring_do_flags(ring, op, fd, addr, len, 0);
 }
 
-/* The descriptor of the DMA-BUF, or -1. */
+/* Returns the descriptor of the DMA-BUF, or -1. */
 static inline int export_buffer(int fd)
 {
 	struct shmbuf_export arg = {};
@@ -396,6 +454,19 @@ static inline int add_seals(int fd, uint32_t seals)
 	if (ioctl(fd, SHMBUF_IOC_SEAL, &arg))
 		return -1;
 	return arg.seals;
+}
+
+static inline int sync_bytes(int fd, uint64_t offset, uint64_t length,
+			     uint32_t direction, uint32_t phase)
+{
+	struct shmbuf_sync arg = {
+		.offset = offset,
+		.length = length,
+		.direction = direction,
+		.phase = phase,
+	};
+
+	return ioctl(fd, SHMBUF_IOC_SYNC, &arg);
 }
 
 static inline int is_ready(int fd)

@@ -13,8 +13,8 @@
 #define OUTPUT		V4L2_BUF_TYPE_VIDEO_OUTPUT
 
 /*
- * A device of a driver, with all of the capabilities; one that imports a DMA-BUF for DMA
- * (vb2-dma-contig), or one that maps it into the kernel (vb2-vmalloc).
+ * Opens a device of a driver that has all of the capabilities. The device imports a DMA-BUF
+ * for DMA (vb2-dma-contig), or maps it into the kernel (vb2-vmalloc).
  */
 static inline int open_video(const char *driver, uint32_t caps, bool dma)
 {
@@ -49,7 +49,7 @@ static inline size_t set_format(int video, int type, uint32_t pixelformat)
 		return 0;
 	format.fmt.pix.width = WIDTH;
 	format.fmt.pix.height = HEIGHT;
-	/* Not those of another format. */
+	/* The driver must not keep the value of another format. */
 	format.fmt.pix.bytesperline = 0;
 	if (pixelformat)
 		format.fmt.pix.pixelformat = pixelformat;

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processes of several threads each do everything at once to a few buffers
- * that they share, and some are killed meanwhile.
+ * Race all operations on a few shared buffers in several multithreaded
+ * processes, and kill some of these meanwhile.
  *
- * It goes in rounds, so that what is left can be checked exactly when all are
- * gone. While they race, each notes in shared memory what it is about to do and
- * then what it has done: what was done before a call must show in its result,
- * and nothing may show that nobody has begun.
+ * After each round all workers have exited, and the state that is left is
+ * checked exactly. During a round, each thread records in shared memory which
+ * operations it begins and completes. A result must reflect all operations that
+ * completed before the call, and none that has not begun.
  *
- * Each word of a buffer has a tag in its upper half, so that whoever sees
- * memory of somebody else notices. Threads map at addresses of their own, where
- * they know what to find, and over each other in an arena, where they do not:
- * there they store lower halves only.
+ * Each word of a buffer has the tag of the buffer in its upper half, which
+ * detects memory of another buffer. Threads map at addresses of their own,
+ * where they know the contents. They also map over each other in an arena,
+ * where they store only lower halves.
  *
- * No thread lets the kernel choose an address. It might be in a hole that
- * another one is about to map over. So none calls malloc() or fopen() either.
+ * Threads do not let the kernel choose an address, as it might be in a hole
+ * that another thread is about to map over. Therefore they do not call malloc()
+ * or fopen().
  */
 
 #define _GNU_SOURCE
@@ -37,8 +38,8 @@
 #define NR_THREADS	3
 #define STEPS		6		/* of a round */
 #define STEP_US		50000
-#define PATIENCE	(60 * slowness())	/* seconds more, for what is rare */
-#define HUGE_SIZE	(3 << 20)	/* has huge pages, where they are 2M */
+#define PATIENCE	(60 * slowness())	/* more seconds for rare events */
+#define HUGE_SIZE	(3 << 20)	/* has huge pages if they are 2M */
 #define AREA		(4 << 20)	/* more than the largest buffer */
 
 #define LOAD(x)		__atomic_load_n(&(x), __ATOMIC_SEQ_CST)
@@ -55,7 +56,7 @@ static const char *const check_names[NR_CHECKS] = {
 	[COUNTS]	= "mappings are counted down to none",
 	[SIGNALS]	= "no signal is lost or invented",
 	[SEALING]	= "sealed is what was sealed, and it stays",
-	[REVOKING]	= "revoked is what was revoked, for everybody",
+	[REVOKING]	= "revoked is what was revoked, for every process",
 	[WORKERS]	= "workers end when told, or when killed",
 	[LEFT]		= "no buffer is left when all are closed",
 	[ALL_DONE]	= "every operation succeeded at some time",
@@ -126,13 +127,13 @@ static struct slot *pick(void)
 	return &sh->slot[rnd(NR_SLOTS)];
 }
 
-/* Nobody can seal what is always mapped writable. So one is seldom. */
+/* The last buffer is seldom mapped writable, so that it can be sealed. */
 static bool calm(const struct slot *s)
 {
 	return s == &sh->slot[NR_SLOTS - 1];
 }
 
-/* What is over before a call begins */
+/* The operations that completed before a call */
 struct state {
 	bool sealed, revoked;
 };
@@ -148,7 +149,7 @@ static struct state look(struct slot *s)
 /* READ_RW: maps for reading, but might make that writable later */
 enum access { READS, READ_RW, WRITES };
 
-/* Is it right that a call ended with this errno, or with 0? */
+/* Checks whether a call may end with this errno, or with 0. */
 static void judge(const char *call, struct slot *s, struct state was,
 		  enum access access, int err)
 {
@@ -189,7 +190,7 @@ static void on_signal(int sig)
 {
 	if (LOAD(armed))
 		siglongjmp(after_signal, sig);
-	/* Nothing that the test meant to do: die of it. */
+	/* The test did not intend this access, so the signal kills it. */
 	signal(sig, SIG_DFL);
 }
 
@@ -204,7 +205,7 @@ static int touch(void *addr, enum touch how, uint32_t *word)
 
 	if (!sig) {
 		STORE(armed, 1);
-		/* The handler is to find that, whenever it is called. */
+		/* The handler must see armed whenever it runs. */
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 		if (how == LOAD_WORD)
 			*word = __atomic_load_n((uint32_t *)addr,
@@ -224,7 +225,7 @@ static int touch(void *addr, enum touch how, uint32_t *word)
 	return sig;
 }
 
-/* A mapping of one's own: there is no doubt what it is. */
+/* Touches a mapping of this thread only, whose contents are known. */
 static void touch_own(struct slot *s, char *p, bool write)
 {
 	struct state was = look(s);
@@ -280,7 +281,7 @@ static bool op_mmap(void)
 	char *p;
 
 	window(s, &off, &len);
-	/* Either where huge entries are possible, or anywhere. */
+	/* Map either where PMDs are possible, or anywhere. */
 	p = rnd(2) ? arena + off : arena_page();
 	return map_at(p, s, off, len, write, fd);
 }
@@ -300,7 +301,7 @@ static bool op_mprotect(void)
 	int prot = prots[rnd(3)];
 	int ret = mprotect(arena_page(), some_pages(), prot);
 
-	/* There may be a hole, or what cannot be written. */
+	/* The range may have a hole, or a mapping that cannot be written. */
 	if (ret && errno != ENOMEM && (errno != EACCES || prot != RW))
 		fail(CALLS, "mprotect %d: errno %d", prot, errno);
 	return !ret;
@@ -312,7 +313,7 @@ static bool op_mremap(void)
 	size_t len = some_pages();
 	char *to = rnd(2) ? low : high, *p;
 
-	/* Nothing else is to be in its way. */
+	/* On UML, mremap() must not replace a mapping, see is_uml(). */
 	if (uml)
 		munmap(to, len);
 	p = mremap(to == low ? high : low, len, len,
@@ -332,8 +333,8 @@ static bool op_madvise(void)
 	int ret = madvise(arena_page(), some_pages(), advice);
 
 	/*
-	 * A hole, page frame numbers, or not the permission. Who populates sees
-	 * the latter as EFAULT if it changed meanwhile.
+	 * The range may have a hole, a PFN mapping, or not the permission.
+	 * MADV_POPULATE_* returns EFAULT if the permission changes meanwhile.
 	 */
 	if (ret && errno != ENOMEM && errno != EINVAL &&
 	    (errno != EFAULT || advice == MADV_DONTNEED))
@@ -365,7 +366,7 @@ static bool touch_arena(enum touch how)
 		if (word >> 16 == sh->slot[i].tag)
 			return true;
 	}
-	fail(CONTENTS, "the word %08x is of no buffer", word);
+	fail(CONTENTS, "the word %08x has the tag of none of the buffers", word);
 	return true;
 }
 
@@ -388,7 +389,7 @@ static bool child_ended(pid_t pid)
 	return !status;
 }
 
-/* What is the child's own is unmapped in it only. */
+/* The child changes only its own mappings. */
 static bool op_fork(void)
 {
 	pid_t pid = fork();
@@ -405,7 +406,7 @@ static bool op_fork(void)
 	_exit(0);
 }
 
-/* A mapping of one's own that is changed, and still is what it was */
+/* A mapping of one thread, which keeps its contents when it is changed */
 struct mapping {
 	struct slot *s;
 	char *p;
@@ -462,7 +463,7 @@ static void fork_own(struct mapping *m)
 	_exit(0);
 }
 
-/* The kernel copies from the buffer, or to it, by way of a mapping of it. */
+/* The kernel copies between the buffer and a mapping of it. */
 static void copy_own(struct mapping *m)
 {
 	struct state was = look(m->s);
@@ -560,7 +561,7 @@ static void judge_seal(struct slot *s, struct state was, uint32_t seals,
 	if (err == EBUSY && seals == SHMBUF_SEAL_WRITE && !was.sealed &&
 	    !was.revoked)
 		return;
-	/* With the seal against seals, what is missing stays so. */
+	/* SHMBUF_SEAL_SEAL prevents a seal that is not set yet. */
 	if (err == EPERM && !was.revoked && (now & SHMBUF_SEAL_SEAL) &&
 	    !(now & seals))
 		return;
@@ -588,7 +589,7 @@ static bool op_seal(void)
 	return true;
 }
 
-/* Sum of up to 64 KiB, never 0 but when they cannot be read. */
+/* Returns a checksum of up to 64 KiB, or 0 if read() fails. */
 static uint32_t contents(struct slot *s)
 {
 	uint32_t words[256], sum = 1;
@@ -607,7 +608,7 @@ static uint32_t contents(struct slot *s)
 	return sum ?: 1;
 }
 
-/* All who look find what the first one found. */
+/* All readers of a sealed buffer see what the first reader saw. */
 static bool op_sealed(void)
 {
 	struct slot *s = pick();
@@ -681,7 +682,7 @@ static bool op_ack(void)
 	return arg.count;
 }
 
-/* Nobody acknowledges through the file that this one waits for. */
+/* Threads do not acknowledge signals on the file that is polled here. */
 static bool op_poll(void)
 {
 	struct slot *s = pick();
@@ -701,7 +702,7 @@ static bool op_poll(void)
 	return in;
 }
 
-/* These belong together at any moment. */
+/* The counts and the seals must match at any moment. */
 static void check_counts(const char *where, uint32_t all, uint32_t writable,
 			 uint32_t seals)
 {
@@ -740,7 +741,7 @@ static bool op_info(void)
 	return check_info(s, rnd(2) ? s->fd : s->ro);
 }
 
-/* Another open file, with a view of its own on signals */
+/* Another open file has its own count of signals. */
 static bool op_reopen(void)
 {
 	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
@@ -768,7 +769,7 @@ static bool op_reopen(void)
 	return true;
 }
 
-/* As much of a file as one read() has */
+/* Reads as much of a file as one read() returns. */
 static bool read_some(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -836,12 +837,12 @@ static void revoke_private(int fd, char *p)
 	if (revoke_buffer(fd))
 		fail(REVOKING, "revoke: errno %d", errno);
 	else if (touch(p, LOAD_WORD, &word) != SIGBUS)
-		fail(REVOKING, "a word of what is revoked: %08x", word);
+		fail(REVOKING, "a revoked buffer shows the word %08x", word);
 	else if (pread(fd, &word, 4, 0) != -1 || errno != ENODEV)
-		fail(REVOKING, "read of what is revoked: errno %d", errno);
+		fail(REVOKING, "read of a revoked buffer: errno %d", errno);
 }
 
-/* Buffers come and go meanwhile, each with nothing in it. */
+/* Creates and frees a buffer, which must be zeroed. */
 static bool op_create(void)
 {
 	size_t size = (1 + rnd(4)) * page;
@@ -863,7 +864,7 @@ static bool op_create(void)
 	word = 1;
 	if (touch(p, STORE_WORD, &word) || pread(fd, &word, 4, 0) != 4 ||
 	    word != 1)
-		fail(CONTENTS, "a buffer with 1 has %08x", word);
+		fail(CONTENTS, "a buffer has %08x, not 1", word);
 	if (can_revoke && !rnd(8))
 		revoke_private(fd, p);
 	if (first)
@@ -875,7 +876,7 @@ static bool op_create(void)
 	return true;
 }
 
-/* The main process says when, and then several do it at once. */
+/* The main process picks the victim, and several threads revoke it at once. */
 static bool op_revoke(void)
 {
 	uint32_t victim = LOAD(sh->victim);
@@ -960,7 +961,7 @@ static void worker(void)
 		if (pthread_create(&threads[i], NULL, thread, (void *)i))
 			_exit(1);
 	}
-	/* From here on there are holes, and no new mappings but at them. */
+	/* The arena is a hole now, and threads map only at fixed addresses. */
 	munmap(arena, (NR_THREADS + 1) * 2 * AREA);
 	pthread_barrier_wait(&ready);
 	for (i = 0; i < NR_THREADS; i++)
@@ -978,7 +979,7 @@ static pid_t start_worker(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		worker();
 	}
-	/* The workers that there are die with this process. */
+	/* The running workers die with this process. */
 	if (pid < 0)
 		ksft_exit_fail_perror("fork");
 	return pid;
@@ -995,7 +996,7 @@ static void end_worker(pid_t pid, bool killed)
 		fail(WORKERS, "worker: status %x", status);
 }
 
-/* Returns how many were killed. */
+/* Returns how many workers were killed. */
 static int race(bool kills)
 {
 	pid_t pids[NR_PROCS];
@@ -1018,7 +1019,7 @@ static int race(bool kills)
 	STORE(sh->stop, 1);
 	for (i = 0; i < NR_PROCS; i++)
 		end_worker(pids[i], false);
-	/* And the children of those who were killed */
+	/* Reap the children of killed workers as well. */
 	while (waitpid(-1, &i, 0) > 0) {
 		if (i)
 			fail(WORKERS, "orphan: status %x", i);
@@ -1076,7 +1077,7 @@ static void set_up(struct slot *s, unsigned int nr)
 		if (pwrite(s->fd, words, sizeof(words), off) != sizeof(words))
 			ksft_exit_fail_perror("write");
 	}
-	/* What is only in a cache of the CPU, a SYNC may lose. */
+	/* Write back the cache, as a later SYNC may discard data in it. */
 	ioctl(s->fd, SHMBUF_IOC_SYNC, &(struct shmbuf_sync) {
 		.length = s->size, .direction = SHMBUF_SYNC_WRITE,
 		.phase = SHMBUF_SYNC_END,
@@ -1098,7 +1099,7 @@ static void check_mappings(struct slot *s, uint32_t mappings)
 	     mappings);
 }
 
-/* Nobody who was killed stands in the way of a seal for ever. */
+/* A killed process does not prevent sealing for ever. */
 static void check_seal(struct slot *s, uint32_t seals)
 {
 	bool no_more = seals == SHMBUF_SEAL_SEAL;
@@ -1116,7 +1117,7 @@ static void check_seal(struct slot *s, uint32_t seals)
 		     backing_names[s->backing], seals, err);
 	err = pwrite(s->fd, &word, 4, 0) == 4 ? 0 : errno;
 	if (err != (no_more ? 0 : EPERM))
-		fail(SEALING, "write after it: errno %d", err);
+		fail(SEALING, "write after the last seal: errno %d", err);
 }
 
 static void check_alive(struct slot *s, bool killed)
@@ -1163,7 +1164,7 @@ static void check_revoked(struct slot *s)
 		fail(REVOKING, "no SIGBUS from %s", backing_names[s->backing]);
 }
 
-/* All workers are gone, only this process has the buffer. */
+/* All workers have exited, and only this process has the buffer. */
 static void check_slot(struct slot *s, bool killed)
 {
 	struct shmbuf_info info;
@@ -1201,7 +1202,7 @@ static void check_left(void)
 
 static int run_round(unsigned int round)
 {
-	/* Where none is killed, what they counted is exact. */
+	/* The counts of the workers are exact if none is killed. */
 	int i, killed;
 
 	STORE(sh->stop, 0);
@@ -1214,7 +1215,7 @@ static int run_round(unsigned int round)
 	return killed;
 }
 
-/* The name of something that has not succeeded yet, or NULL */
+/* Returns the name of an operation that has not succeeded yet, or NULL. */
 static const char *not_done(int kills)
 {
 	size_t i;
@@ -1247,8 +1248,8 @@ static void probe(void)
 	can_list = can_open(BUFFERS, O_RDONLY);
 	can_revoke = can_open(REVOKE, O_WRONLY);
 	if (!can_revoke)
-		why_no_revoke = "no " REVOKE " for us";
-	/* Its flush_tlb_mm() walks the areas of other processes without a lock. */
+		why_no_revoke = REVOKE " is not writable";
+	/* UML's flush_tlb_mm() walks the VMAs of other processes without a lock. */
 	if (can_revoke && uml) {
 		why_no_revoke = "UML must not zap what other processes map";
 		can_revoke = false;
@@ -1270,7 +1271,7 @@ static void prepare(void)
 	arena += -(unsigned long)arena % align;
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGBUS, &sa, NULL);
-	/* To wait for the children of workers that were killed */
+	/* Wait for the children of killed workers. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
 		ksft_exit_fail_perror("PR_SET_CHILD_SUBREAPER");
 }
@@ -1285,7 +1286,7 @@ static void report(void)
 		if (sh->failed[i])
 			ksft_print_msg("%s\n", sh->why[i]);
 		if (i == LEFT && !can_list)
-			ksft_test_result_skip("no %s for us\n", BUFFERS);
+			ksft_test_result_skip("%s is not readable\n", BUFFERS);
 		else if (i == REVOKING && !can_revoke && !sh->failed[i])
 			ksft_test_result_skip("%s\n", why_no_revoke);
 		else

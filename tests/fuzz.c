@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random operations on buffers, each of which must do what a model says: the
- * result or errno, the contents, the counts of mappings, the signals. A seed
- * gives the same operations each time, so that a divergence can be replayed.
+ * Compare random operations on buffers with a model: results, contents, counts
+ * of mappings, and signals. A seed gives the same operations each time, so that
+ * a divergence can be replayed.
  *
  *	shmbuf_fuzz [-s SEED] [-n OPERATIONS] [-r ROUNDS] [-m MINUTES] [-c]
  *
- * A round has a seed of its own, the one after that of the round before. By
- * default there is one round from seed 1 and one from the time. After each
- * operation one file is compared with the model, and with -c all of them.
+ * Each round has its own seed, which is the seed of the previous round plus
+ * one. By default one round has seed 1, and another has the time as its seed.
+ * After each operation one file is compared with the model, and with -c all
+ * files.
  */
 
 #define _GNU_SOURCE
@@ -26,12 +27,12 @@
 #define BUFFERS_MAX	6
 #define FILES_MAX	12
 #define SMALL_PAGES	64		/* part of the arena with small mappings */
-#define LARGE_SIZE	(3UL << 20)	/* has room for a huge page entry */
+#define LARGE_SIZE	(3UL << 20)	/* has room for a PMD mapping */
 #define ARENA_PAGES	(SMALL_PAGES + 1024)
 #define HISTORY		24
 
 struct buffer {
-	size_t size;			/* 0: there is none */
+	size_t size;			/* 0: not in use */
 	uint32_t backing;
 	uint32_t seals;
 	uint64_t sequence;
@@ -41,14 +42,14 @@ struct buffer {
 };
 
 struct file {
-	int fd;				/* -1: there is none */
+	int fd;				/* -1: not open */
 	struct buffer *buf;
 	int mode;			/* O_RDONLY, O_WRONLY or O_RDWR */
 	off_t pos;
 	uint64_t seen;
 };
 
-/* What is at a page of the arena. An area is a run of pages with the same id. */
+/* The mapping at a page of the arena. A VMA is a run of pages with the same id. */
 struct slot {
 	struct buffer *buf;		/* NULL: a hole */
 	size_t pgoff;
@@ -89,7 +90,7 @@ static bool one_in(size_t n)
 	return !below(n);
 }
 
-/* Says what is done now, for the case that it goes wrong. */
+/* Records the operation, to be printed if the model and the driver differ. */
 static __printf(1, 2) void note(const char *fmt, ...)
 {
 	va_list args;
@@ -118,7 +119,7 @@ static void expect(const char *what, long got, long expected)
 		diverged(what, got, expected);
 }
 
-/* Of a system call: what it returned, or -errno. */
+/* The result of a system call, or -errno. */
 #define RESULT(call) ({							\
 	long __ret = (call);						\
 									\
@@ -146,7 +147,7 @@ static size_t area_end(size_t i)
 	return i;
 }
 
-/* What begins at a page is an area of its own from now on. */
+/* Splits the VMA at a page. */
 static void cut(size_t at)
 {
 	size_t end;
@@ -179,8 +180,8 @@ static void count(const struct buffer *buf, uint32_t *all, uint32_t *writable)
 }
 
 /*
- * mm extends an area of PAGES over its neighbours by rules that the model does not
- * have. The counts are right if they are those of the areas of the process.
+ * mm merges VMAs of PAGES by rules that the model does not have. Therefore the counts are
+ * compared with the VMAs of the process.
  */
 static void count_areas(const struct file *file, uint32_t *all,
 			uint32_t *writable)
@@ -211,7 +212,7 @@ static void count_areas(const struct file *file, uint32_t *all,
 		fclose(f);
 }
 
-/* With its last file and mapping a buffer is gone. */
+/* A buffer is freed with its last file and mapping. */
 static void forget_unused(void)
 {
 	uint32_t all, writable;
@@ -235,7 +236,7 @@ static void clear_range(size_t start, size_t n)
 	forget_unused();
 }
 
-/* Mostly the small part; sometimes all over the place. */
+/* Picks a range, mostly in the small part, sometimes in the whole arena. */
 static void pick_range(size_t *start, size_t *n)
 {
 	if (one_in(8)) {
@@ -248,7 +249,7 @@ static void pick_range(size_t *start, size_t *n)
 	}
 }
 
-/* A page where something is mapped, if there is one. */
+/* Picks a mapped page, if the arena has any. */
 static size_t pick_page(void)
 {
 	size_t start = below(one_in(4) ? arena_pages : SMALL_PAGES), i;
@@ -309,7 +310,7 @@ static struct shmbuf_create random_create(void)
 		c.backing = below(4);
 	} while (!have_backing[c.backing]);
 	c.size = 1 + below(page < 16384 ? 24 * page : 8 * page);
-	/* Locked memory of that size is not for everybody. */
+	/* An unprivileged user may not be able to lock that much memory. */
 	if (c.backing == SHMBUF_BACKING_PAGES && is_root && one_in(8))
 		c.size = LARGE_SIZE - below(page);
 	strcpy((char *)c.name, prefix);
@@ -423,7 +424,7 @@ static bool close_file(void)
 
 /* Mappings */
 
-/* By mm, before the driver is asked, and then by the driver. */
+/* The errors of mm come first, then those of the driver. */
 static int map_errno(const struct file *file, int prot, int flags,
 		     size_t pgoff, size_t n)
 {
@@ -468,7 +469,7 @@ static bool do_map(void)
 	pick_range(&start, &n);
 	pgoff = below(buf->size / page + 2);
 	if (buf->size > 64 * page && one_in(2)) {
-		/* All of a large buffer, where huge entries can map it. */
+		/* Map all of a large buffer where PMDs can map it. */
 		start = SMALL_PAGES;
 		n = buf->size / page;
 		pgoff = 0;
@@ -484,7 +485,7 @@ static bool do_map(void)
 		expect("mmap", -errno, err);
 	else
 		expect("mmap", 0, err);
-	/* mm makes room before it asks the driver. */
+	/* mm unmaps the range before it calls the driver. */
 	if (err != -EACCES && !(prot & PROT_EXEC))
 		clear_range(start, n);
 	if (err)
@@ -514,7 +515,7 @@ static bool do_unmap(void)
 	return true;
 }
 
-/* One area after the other, up to what stands in the way. */
+/* Protects one VMA after the other, up to the first that fails. */
 static int model_protect(size_t start, size_t n, int prot)
 {
 	size_t i = start, end, last = start + n;
@@ -572,14 +573,14 @@ static bool do_move(void)
 	expect("mremap", ret == arena + to * page ? 0 : -errno, 0);
 	cut_range(start, n);
 	for (i = 0; i < n; i++) {
-		/* What is in the way of a hole stays. */
+		/* A hole in the source does not unmap its target. */
 		if (!slots[start + i].buf)
 			continue;
 		if (starts_area(start + i))
 			cut_range(to + i, area_end(start + i) - start - i);
 		slots[to + i] = slots[start + i];
 	}
-	/* Ids are given to one area only. */
+	/* Each VMA has its own id. */
 	for (i = 0; i < n; i++) {
 		if (slots[start + i].buf &&
 		    (!i || slots[start + i].id != slots[start + i - 1].id))
@@ -592,8 +593,8 @@ static bool do_move(void)
 }
 
 /*
- * A mapping of page frame numbers cannot grow, be doubled, or leave its memory
- * behind. One of PAGES can, and shmbuf_file tests that.
+ * A PFN mapping cannot grow, be duplicated, or leave its memory behind. A
+ * mapping of PAGES can, and shmbuf_file tests that.
  */
 static bool resize(void)
 {
@@ -634,7 +635,7 @@ static bool resize(void)
 	return true;
 }
 
-/* Only what is mapped by struct pages can be dropped from the page tables. */
+/* MADV_DONTNEED fails on PFN mappings. */
 static bool dontneed(void)
 {
 	size_t i = pick_page();
@@ -714,7 +715,7 @@ static bool touch(void)
 	return true;
 }
 
-/* What read() and write() return, before it comes to a bad address. */
+/* Returns the result of read() or write() with a valid address. */
 static long io_result(const struct file *file, off_t pos, size_t n, bool write)
 {
 	const struct buffer *buf = file->buf;
@@ -777,7 +778,9 @@ static bool read_or_write(void)
 	return true;
 }
 
-/* From or to a mapping, perhaps of the same buffer, through the kernel. */
+/*
+ * Copies through the kernel from or to a mapping, perhaps of the same buffer.
+ */
 static bool read_or_write_mapped(void)
 {
 	struct file *file = pick_file();
@@ -791,12 +794,12 @@ static bool read_or_write_mapped(void)
 	if (!file)
 		return false;
 	pos = below(file->buf->size - n);
-	/* The order in which bytes are copied onto themselves is not defined. */
+	/* The kernel may copy overlapping memory in any order. */
 	if (slot->buf == file->buf && pos / page == slot->pgoff)
 		return false;
 	if (slot->buf == file->buf && (pos + n) / page == slot->pgoff)
 		return false;
-	/* The kernel of UML gets at that too. */
+	/* The UML kernel can access PROT_NONE memory as well. */
 	if (slot->buf && slot->prot == PROT_NONE)
 		return false;
 	note("%s %d: %zu bytes at %lld, memory at %zu + %zu",
@@ -823,7 +826,7 @@ static bool do_seek(void)
 
 	if (!file)
 		return false;
-	/* Nothing is left of a revoked one. */
+	/* A revoked buffer has size 0. */
 	size = file->buf->revoked ? 0 : file->buf->size;
 	pos = random_pos(file->buf) - below(2 * page);
 	note("seek %d: %lld from its end", index_of(file->buf), (long long)pos);
@@ -831,7 +834,7 @@ static bool do_seek(void)
 	expect("lseek", RESULT(lseek(file->fd, pos, SEEK_END)), expected);
 	if (expected >= 0)
 		file->pos = expected;
-	/* Most often back to where there is something. */
+	/* Mostly return to a position within the buffer. */
 	if (!one_in(4)) {
 		file->pos = random_pos(file->buf);
 		expect("lseek", RESULT(lseek(file->fd, file->pos, SEEK_SET)),
@@ -877,7 +880,7 @@ static bool do_seal(void)
 	if (!file)
 		return false;
 	buf = file->buf;
-	/* Most buffers are to live for a while before they are. */
+	/* Seal seldom, so that most buffers can be written for a while. */
 	if (!one_in(8))
 		arg.seals = 0;
 	if (one_in(16))
@@ -974,7 +977,7 @@ static bool sync_range(void)
 	note("sync %d: %llu + %llu, %u %u", index_of(file->buf),
 	     (unsigned long long)arg.offset, (unsigned long long)arg.length,
 	     arg.direction, arg.phase);
-	/* Before a SYNC that may discard what is in a cache of the CPU only. */
+	/* Write back the cache first, as a SYNC may discard data in it. */
 	all = (struct shmbuf_sync) {
 		.length = file->buf->size,
 		.direction = SHMBUF_SYNC_WRITE,
@@ -997,7 +1000,7 @@ static bool take_away(void)
 	return true;
 }
 
-/* What everybody can see of a buffer. */
+/* Compares the result of INFO with the model. */
 static void check_info(const struct file *file, uint32_t times)
 {
 	struct shmbuf_info info = get_info(file->fd);
@@ -1016,7 +1019,7 @@ static void check_info(const struct file *file, uint32_t times)
 	expect("seals", info.seals, buf->seals);
 	expect("sequence", info.sequence, buf->sequence);
 	expect("name", strcmp((char *)info.name, buf->name), 0);
-	/* Which the machine decides. */
+	/* The machine decides whether a buffer needs SYNC. */
 	info.capabilities &= ~SHMBUF_CAP_NEEDS_SYNC;
 	expect("capabilities", info.capabilities, capabilities);
 }
@@ -1035,7 +1038,7 @@ static bool do_look(void)
 	return true;
 }
 
-/* A child has all mappings once more, while it lives. */
+/* A child duplicates all mappings until it exits. */
 static bool fork_child(void)
 {
 	struct file *file = pick_file();
@@ -1059,7 +1062,7 @@ static bool fork_child(void)
 	return true;
 }
 
-/* All that there is, once in a while. */
+/* Sometimes compares all files and all contents. */
 static bool check_all(void)
 {
 	static unsigned char bytes[1 << 16];
@@ -1092,7 +1095,7 @@ static bool check_all(void)
 	return true;
 }
 
-/* The more often it is here, the more often it is done. */
+/* An operation that is listed more often runs more often. */
 static bool (*const operations[])(void) = {
 	do_create, do_create, do_create, create_refused, open_again,
 	open_again, close_file, close_file, do_map, do_map, do_map, do_map,
@@ -1110,14 +1113,14 @@ static void start_round(void)
 
 	for (i = 0; i < FILES_MAX; i++)
 		files[i].fd = -1;
-	/* First of all, for the case that it does not come back. */
+	/* Print the seed first, in case the kernel crashes. */
 	ksft_print_msg("seed %llu\n", (unsigned long long)seed);
 	random_state = seed * 0x9e3779b97f4a7c15ULL + 1;
 	for (i = 0; i < 4; i++)
 		next_random();
 }
 
-/* Nothing stays. */
+/* Unmaps and closes everything, and checks that no buffer is left. */
 static void end_round(void)
 {
 	int i;
@@ -1159,7 +1162,7 @@ static void run_round(unsigned long steps)
 			      (unsigned long long)seed);
 }
 
-/* Everything that needs memory does so now: the arena is full of holes. */
+/* Allocates all memory now, as later the arena is full of holes. */
 static void prepare(void)
 {
 	const size_t huge = 2 << 20;
@@ -1171,7 +1174,7 @@ static void prepare(void)
 	int i;
 
 	page = sysconf(_SC_PAGESIZE);
-	/* As long as any other, or the same seed would not do the same. */
+	/* The length is fixed, so that a seed gives the same operations. */
 	snprintf(prefix, sizeof(prefix), "fuzz%07d", getpid());
 	is_root = !geteuid();
 	uml = is_uml();
@@ -1186,7 +1189,7 @@ static void prepare(void)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED || pipe(pipes))
 		ksft_exit_fail_msg("no arena: %s\n", strerror(errno));
-	/* The part for large buffers starts where a huge page may. */
+	/* Align the part for large buffers to a huge page. */
 	arena = (void *)(((uintptr_t)p + SMALL_PAGES * page + huge - 1) /
 			 huge * huge - SMALL_PAGES * page);
 	munmap(arena, arena_pages * page);
@@ -1267,7 +1270,7 @@ int main(int argc, char **argv)
 		if (minutes ? time(NULL) >= began + 60 * minutes :
 			      done == rounds)
 			break;
-		seed = given || minutes ? seed + 1 : began;
+		seed = given || minutes || done > 1 ? seed + 1 : began;
 	}
 	if (minutes)
 		ksft_set_plan(done);
