@@ -23,7 +23,7 @@ coverage: ## lines and branches that KUnit and the selftests reach
 	@scripts/coverage.sh
 
 mutants: ## deliberate faults: does a test fail? MUTANTS="mmap.c seal.c"
-	@scripts/mutants.sh $(MUTANTS)
+	@kunit/mutants.sh $(MUTANTS)
 
 bench: ## costs against every peer, in bench/; CHECK=1: the limits; WHAT=clients
 	@scripts/bench.sh $(if $(CHECK),check,$(WHAT))

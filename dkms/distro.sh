@@ -73,7 +73,7 @@ pack_modules() {
 	cp -a "$build/distro/root" "$programs"
 	mkdir "$programs/modules"
 	! grep -q shmbuf_compat_mmap "$root"/var/lib/dkms/shmbuf/*/"$release"/*/Module.symvers ||
-		cp "$build/distro/fuzz.old" "$programs/kselftest/shmbuf/$(basename "$fuzz" .c)"
+		cp "$build/distro/fuzz.old" "$programs/kselftest/shmbuf/fuzz"
 	for name in loop hwpoison-inject shmbuf shmbuf_ivshmem; do
 		path=$(find "$root/lib/modules/$release/updates" "$kernel/deb" -name "$name.ko*" | head -n 1)
 		case $path in
@@ -203,7 +203,7 @@ build_distro_programs() {
 	local tests=$linux/tools/testing/selftests
 	build_programs
 	gcc -O2 -Wall -static -pthread -D_GNU_SOURCE= -include "$top/guest/oldmm.h" -isystem "$kernel/usr/include" \
-		-I "$tests" -I "$tests/shmbuf" -o "$kernel/fuzz.old" "$fuzz"
+		-I "$tests" -I "$tests/shmbuf" -o "$kernel/fuzz.old" "$top/tests/fuzz.c"
 }
 
 row() { rows+=("$(printf '%-32s %-9s %s' "$@")"); }
@@ -273,8 +273,6 @@ mkdir -p "$cache/distro/archives/partial"
 check distro-package "two builds give the same packages" build_twice || finish
 configs=ivshmem kernel=$build/distro programs=$build/distro/root
 mkdir -p "$kernel"
-fuzz=$top/tests/fuzz.c
-[ -e "$fuzz" ] || fuzz=$linux/tools/testing/selftests/shmbuf/shmbuf_fuzz.c
 check distro-programs "build the programs" build_distro_programs || finish
 rows=() reasons=()
 for suite in $(awk 'NF { print $2 }' <<<"$table" | sort -u); do

@@ -35,6 +35,7 @@ build_kernel() {
 		options+=(--kunitconfig="$top/kunit/$fragment.config")
 	done
 	case ,$configs, in *,bench,*) ;; *) options+=(--kunitconfig=drivers/misc/shmbuf/tests) ;; esac
+	case ,$configs, in *,kmsan,*) options+=(--make_options LLVM=-19) ;; esac
 	[ "$target" != uml-gcov ] || options+=(--kunitconfig=tools/testing/kunit/configs/coverage_uml.config)
 	kunit_py build --arch="$arch" ${cross:+--cross_compile="$cross"} --build_dir="$kernel" \
 		--jobs="$jobs" "${options[@]}"
@@ -195,6 +196,7 @@ boot_uml() {
 boot_qemu() {
 	local hardware=(-m 2048 -smp "${CPUS:-2}")
 	case ,$configs, in *,bench,*) hardware=(-m 3072 -device edu -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm) ;; esac
+	case ,$configs, in *,kmsan,*) hardware[1]=5120 ;; esac
 	case ,$configs, in *,ivshmem,*) hardware+=("${devices[@]}") ;; esac
 	exec timeout --foreground --kill-after=10 "${BOOT_TIMEOUT:-0}" "${machine[@]:2}" -nodefaults -nographic -no-reboot \
 		-accel tcg "${hardware[@]}" $([ "$arch" != i386 ] || say -cpu Penryn) -kernel "$kernel/${machine[0]}" -initrd "$kernel/initramfs" \

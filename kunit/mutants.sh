@@ -6,7 +6,7 @@
 #
 # usage: mutants.sh [FILE.c...]
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../scripts/lib.sh"
 
 need_targets uml x86_64 i386-pae
 lock_cache
@@ -51,7 +51,7 @@ image() {		# of the target in use, in its folder
 # While it is built, the one before is tested: that stays where it is.
 build_mutant() {	# target key
 	use_target "$1"
-	"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" "$2"
+	"$top/kunit/mutants.py" "$top/kunit/mutants" "$driver" "$2"
 	git -C "$linux" diff -U0
 	# What boots, and no modules.
 	make -C "$linux" -s ARCH="$arch" CROSS_COMPILE="$cross" O="$kernel" -j"$jobs" "$(basename "$(image)")"
@@ -102,7 +102,7 @@ judge() {
 check am "apply the series with git am" apply_series "$linux" || finish
 mkdir -p "$caught"
 tests=$(tests_hash)
-"$top/scripts/mutants.py" "$top/kunit/mutants" "$driver" >"$logs/mutants" || die "kunit/mutants does not fit the driver (see above)"
+"$top/kunit/mutants.py" "$top/kunit/mutants" "$driver" >"$logs/mutants" || die "kunit/mutants does not fit the driver (see above)"
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 survivors=()
 ready=
