@@ -120,7 +120,7 @@ run_coccicheck() {
 }
 
 run_htmldocs() {
-	make -C "$linux" O="$build/docs" SPHINXDIRS='userspace-api driver-api' htmldocs 2>&1 | tee "$work/htmldocs"
+	make -C "$linux" O="$build/docs" SPHINXDIRS='userspace-api driver-api filesystems' htmldocs 2>&1 | tee "$work/htmldocs"
 	[ "$(find "$build/docs/Documentation/output" -name shmbuf.html)" ]
-	none '(shmbuf|driver-mmap).*(WARNING|ERROR)|WARNING.*(shmbuf|driver-mmap)' "$work/htmldocs"
+	none '(shmbuf|mmap_prepare).*(WARNING|ERROR)|WARNING.*(shmbuf|mmap_prepare)' "$work/htmldocs"
 }

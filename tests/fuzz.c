@@ -4,7 +4,7 @@
  * of mappings, and signals. A seed gives the same operations each time, so that
  * a divergence can be replayed.
  *
- *	shmbuf_fuzz [-s SEED] [-n OPERATIONS] [-r ROUNDS] [-m MINUTES] [-c]
+ *	fuzz [-s SEED] [-n OPERATIONS] [-r ROUNDS] [-m MINUTES] [-c]
  *
  * Each round has its own seed, which is the seed of the previous round plus
  * one. By default one round has seed 1, and another has the time as its seed.
@@ -107,7 +107,7 @@ static __noreturn void diverged(const char *what, long got, long expected)
 	for (i = step < HISTORY ? 0 : step - HISTORY + 1; i <= step; i++)
 		ksft_print_msg("%lu: %s\n", i, history[i % HISTORY]);
 	ksft_print_msg("%s: %ld, not %ld as expected\n", what, got, expected);
-	ksft_print_msg("replay: shmbuf_fuzz -r 1 -s %llu -n %lu\n",
+	ksft_print_msg("replay: fuzz -r 1 -s %llu -n %lu\n",
 		       (unsigned long long)seed, step + 1);
 	ksft_test_result_fail("the driver and the model differ\n");
 	ksft_exit_fail();

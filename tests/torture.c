@@ -270,7 +270,7 @@ static void op_error(struct slot *s)
 	may_fault = false;
 }
 
-/* What ends a buffer for its users; another takes its place. */
+/* Revoke or seal a buffer, and replace it. */
 static void replace(struct slot *s)
 {
 	struct shmbuf_seal seal = { .seals = 1 + rnd(3) };
@@ -370,7 +370,7 @@ static int family(int threads, int seconds, uint64_t seed)
 	return failed;
 }
 
-/* What the machine does to all memory at once. */
+/* Operations on all memory of the machine. */
 static void system_wide(uint64_t seed)
 {
 	static const char *const files[][2] = {

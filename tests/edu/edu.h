@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a program tells the importer for QEMU's edu device, /dev/edu. */
+/* Ioctls of the importer for QEMU's edu device, /dev/edu. */
 #ifndef _EDU_H
 #define _EDU_H
 
