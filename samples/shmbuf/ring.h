@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the producer and the consumer of the shmbuf sample have in common: the
- * contents of the buffer, a ring with one writer and one reader.
+ * The contents of the buffer that the producer and the consumer of the shmbuf
+ * sample share: a ring with one writer and one reader.
  */
 #ifndef _SAMPLES_SHMBUF_RING_H
 #define _SAMPLES_SHMBUF_RING_H

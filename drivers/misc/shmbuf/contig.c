@@ -118,7 +118,7 @@ static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 
 	if (buf->cache != SHMBUF_CACHE_CACHED && !pat_enabled())
 		return -EOPNOTSUPP;
-	/* What set_memory_*() can count. */
+	/* set_memory_*() take an int. */
 	if (buf->cache != SHMBUF_CACHE_CACHED && nr > INT_MAX)
 		return -ENOMEM;
 	if (order <= MAX_PAGE_ORDER) {

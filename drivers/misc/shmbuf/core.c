@@ -290,8 +290,8 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_get);
  * shmbuf_put() - give back a reference to a buffer
  * @buf: the buffer; it lives on while a file or a mapping of it does
  *
- * What the buffer was made of is freed with it, but see shmbuf_revoke() for the
- * memory of a device.
+ * The memory is freed with the buffer. shmbuf_revoke() frees the memory of a
+ * device earlier.
  *
  * Context: Process context, may sleep.
  */

@@ -4,12 +4,12 @@
  *
  * The device has memory that several guests see, BAR 2, which is published as
  * /dev/shmbuf-ivshmemN; unbinding the driver, or unplugging the device, revokes it.
- * What is behind it is memory of the host, so it is mapped cached.
+ * The BAR is memory of the host, so it is mapped cached.
  *
  * The variant with doorbells has MSI-X vectors, each of which becomes a signal of
  * the buffer, and gives each guest a number, "id" in sysfs. A signal of a program
- * rings vector 0 of the guest that "peer" in sysfs names. The device tells nobody
- * which guests there are, and ignores a doorbell for one that is not there.
+ * rings vector 0 of the guest that "peer" in sysfs names. The device does
+ * not report which guests exist, and ignores a doorbell for one that does not.
  *
  * The protocol is QEMU's docs/specs/ivshmem-spec.rst.
  */
@@ -167,7 +167,7 @@ static int ivshmem_request_vectors(struct pci_dev *pdev, struct ivshmem *iv)
 	pci_set_master(pdev);
 	nr = pci_alloc_irq_vectors(pdev, 1, IVSHMEM_MAX_VECTORS, PCI_IRQ_MSIX);
 	if (nr < 0) {
-		dev_warn(&pdev->dev, "no MSI-X vectors, nobody can ring here\n");
+		dev_warn(&pdev->dev, "no MSI-X vectors, no doorbell can ring\n");
 		return 0;
 	}
 	for (i = 0; i < nr; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Revocation: what is behind a buffer goes away while processes have it mapped.
+ * Revocation: the memory of a buffer goes away while processes have it mapped.
  *
  * i_size becomes 0, and each lock under which it is checked is taken, before all
  * mappings are zapped, see struct shmbuf. The memory of a device is freed here. Other

@@ -51,7 +51,7 @@
 /* Bytes of a buffer's name, the terminating NUL included */
 #define SHMBUF_NAME_LEN			32
 
-/* What a buffer is made of */
+/* Kinds of memory */
 #define SHMBUF_BACKING_PAGES		0	/* pages, scattered in memory */
 #define SHMBUF_BACKING_CONTIG		1	/* physically contiguous pages */
 #define SHMBUF_BACKING_COHERENT		2	/* coherent memory of the DMA API */
@@ -59,7 +59,7 @@
 #define SHMBUF_BACKING_REGION		4	/* of a driver; cannot be created */
 
 /*
- * How the CPU caches a mapping. What cannot be honoured is refused. With
+ * How the CPU caches a mapping. An impossible attribute is refused. With
  * SHMBUF_BACKING_COHERENT, CACHED asks for what the architecture has for such
  * memory, and struct shmbuf_info tells what that is.
  */
@@ -113,7 +113,7 @@ struct shmbuf_create {
 
 #define SHMBUF_CREATE_SIZE_VER0		64
 
-/* Nobody can change the contents through a file or a mapping any more. */
+/* The contents cannot change any more, neither through a file nor a mapping. */
 #define SHMBUF_SEAL_WRITE		(1U << 0)
 /* No seal can be added any more. */
 #define SHMBUF_SEAL_SEAL		(1U << 1)
@@ -187,7 +187,7 @@ struct shmbuf_notify {
 
 #define SHMBUF_NOTIFY_SIZE_VER0		24
 
-/* What the program does with the range, ORed */
+/* Accesses of the program to the range, ORed */
 #define SHMBUF_SYNC_READ		(1U << 0)
 #define SHMBUF_SYNC_WRITE		(1U << 1)
 

@@ -194,8 +194,8 @@ static const struct name_case name_cases[] = {
 	{ "a colon", "a:b", 0600, -EINVAL },
 	{ "a control character", "a\n", 0600, -EINVAL },
 	{ "not ASCII", "\xc3\xa9", 0600, -EINVAL },
-	{ "for everybody", "kunit", 0666, 0 },
-	{ "for nobody", "kunit", 0, 0 },
+	{ "for all users", "kunit", 0666, 0 },
+	{ "without permissions", "kunit", 0, 0 },
 	{ "to execute", "kunit", 0700, -EINVAL },
 	{ "set-user-ID", "kunit", 04600, -EINVAL },
 };
@@ -214,7 +214,7 @@ static void test_names(struct kunit *test)
 	int err = shmbuf_publish(buf, c->name, c->mode);
 
 	KUNIT_EXPECT_EQ(test, err, c->err);
-	/* What is gone is free for others, what was refused was never there. */
+	/* A name is free again after unpublish(), and after a publish() that failed. */
 	shmbuf_unpublish(buf);
 	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, c->name, c->mode), c->err);
 }
@@ -244,7 +244,7 @@ static void test_node_keeps_buffer(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, shmbuf_publish(buf, "kunit", 0600), 0);
 	KUNIT_EXPECT_EQ(test, icount_read_once(&buf->inode), count + 1);
-	/* What opening it comes to. */
+	/* As if a program had opened the node. */
 	node = anon_inode_getfile("[kunit]", &plain_ops, NULL, O_RDWR);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(node));
 	KUNIT_EXPECT_EQ(test, shmbuf_open_named(buf, node), 0);

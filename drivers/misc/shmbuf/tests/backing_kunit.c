@@ -103,7 +103,7 @@ static void backing_desc(const u32 *backing, char *desc)
 
 KUNIT_ARRAY_PARAM(backing, backings, backing_desc);
 
-/* Every byte is 0, those that nobody asked for too. */
+/* Every byte is 0, also those that rounding up the size has added. */
 static void test_zeroed(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
@@ -199,7 +199,7 @@ static void test_large_folios(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, order_at(test, file, 12), 0);
 }
 
-/* What is given out before memory "runs out", and in which pieces. */
+/* The stub allocates so many folios, of at most this order. */
 static unsigned int largest_order;
 static int folios_left;
 
@@ -261,7 +261,7 @@ static const u32 dma_backings[] = {
 
 KUNIT_ARRAY_PARAM(dma, dma_backings, backing_desc);
 
-/* What the DMA API cannot do is refused, not done in another way. */
+/* A request that the DMA API cannot satisfy fails, without a fallback. */
 static void test_dma_refusals(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
@@ -292,7 +292,7 @@ static void test_dma_refusals(struct kunit *test)
 }
 
 #ifdef CONFIG_HAS_DMA
-/* What reached the DMA API. */
+/* The last call of the DMA API. */
 static struct {
 	size_t offset;
 	size_t len;
@@ -621,9 +621,9 @@ static void test_lost_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kernel_read(file, data, PAGE_SIZE, &pos),
 			PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, vm_munmap(addr, 4 * PAGE_SIZE), 0);
-	/* Nobody can tell who has it. */
+	/* The lost page may have users, so no seal is possible. */
 	KUNIT_EXPECT_EQ(test, shmbuf_seal(buf, SHMBUF_SEAL_WRITE), -EBUSY);
-	/* And does not keep the rest from being revoked. */
+	/* The buffer can still be revoked. */
 	shmbuf_revoke(buf);
 }
 
@@ -672,7 +672,7 @@ static void test_poisoned_page(struct kunit *test)
 }
 #endif
 
-/* A reference that somebody holds may be one to write through. */
+/* The holder of a reference to a page may write to it. */
 static void test_seal_of_what_is_in_use(struct kunit *test)
 {
 	struct file *file = create_file(test, SHMBUF_BACKING_PAGES,
@@ -698,7 +698,7 @@ static struct folio *alloc_and_be_killed(unsigned int order, int numa_node)
 	return stingy_alloc(order, numa_node);
 }
 
-/* Who is killed while memory is got does not get all of it first. */
+/* An allocation ends early if its process is killed. */
 static void test_killed(struct kunit *test)
 {
 	struct file *file;

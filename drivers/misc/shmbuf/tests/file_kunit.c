@@ -311,7 +311,7 @@ static const struct field fields[] = {
 	{ "CREATE: a region, which programs cannot make", SHMBUF_IOC_CREATE,
 	  FIELD(shmbuf_create, backing, SHMBUF_BACKING_REGION),
 	  .err = -EOPNOTSUPP },
-	{ "CREATE: DMA memory of nobody", SHMBUF_IOC_CREATE,
+	{ "CREATE: DMA memory without a device", SHMBUF_IOC_CREATE,
 	  FIELD(shmbuf_create, backing, SHMBUF_BACKING_COHERENT),
 	  .err = -EOPNOTSUPP },
 	{ "CREATE: the last number of a backing", SHMBUF_IOC_CREATE,
@@ -449,7 +449,7 @@ static void test_long_name(struct kunit *test)
 				   sizeof(*arg)), 0);
 }
 
-/* Who has a file of a buffer holds the mount that all share, and nobody else. */
+/* Only buffer files pin the mount, which all buffers share. */
 static void test_mount(struct kunit *test)
 {
 	struct shmbuf_create *arg = valid_argument(test, SHMBUF_IOC_CREATE);
@@ -586,7 +586,7 @@ static void test_seals(struct kunit *test)
 	seals = SHMBUF_SEAL_SEAL;
 	KUNIT_EXPECT_EQ(test, add_seals(test, file, &seals), 0);
 	KUNIT_EXPECT_EQ(test, seals, SHMBUF_SEAL_WRITE | SHMBUF_SEAL_SEAL);
-	/* What is there already can be asked for again. */
+	/* A seal can be added twice. */
 	KUNIT_EXPECT_EQ(test, add_seals(test, file, &seals), 0);
 	seals = 0;
 	KUNIT_EXPECT_EQ(test, add_seals(test, reader, &seals), 0);
@@ -605,7 +605,7 @@ static void test_seal_seal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shmbuf_of_file(file)->seals, SHMBUF_SEAL_SEAL);
 }
 
-/* While a seal is being added, nobody begins to write. */
+/* While a seal is being added, no write begins. */
 static void test_write_while_sealing(struct kunit *test)
 {
 	struct file *file = create_contig(test);
@@ -628,7 +628,7 @@ static bool begin_write_meanwhile(struct shmbuf *buf, bool settle)
 	return false;
 }
 
-/* Nobody begins to write after the look for who may still be at it. */
+/* No write begins after SEAL has looked for users of the pages. */
 static void test_write_during_the_look(struct kunit *test)
 {
 	struct shmbuf *buf = shmbuf_of_file(create_contig(test));
@@ -782,7 +782,7 @@ static void expect_faults(struct kunit *test, struct file *file, bool write)
 	KUNIT_EXPECT_EQ(test, pos, old);
 }
 
-/* What can be copied is, and counted, and then it is EFAULT. */
+/* A copy counts the bytes before a fault. Without any, it fails with EFAULT. */
 static void test_copy_faults(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
@@ -881,7 +881,7 @@ static void record_sync(struct shmbuf *buf, size_t offset, size_t len,
 	synced.end = end;
 }
 
-/* What the program does turns into what the device did, or will do. */
+/* SYNC converts accesses of the program to the direction of the DMA API. */
 static void test_sync(struct kunit *test)
 {
 	const struct sync_case *c = test->param_value;
@@ -1082,7 +1082,7 @@ static void test_count_over_the_wrap(struct kunit *test)
 
 #define FDINFO_SIZE	512
 
-/* What /proc/PID/fdinfo says of the file. */
+/* The lines of the file in /proc/PID/fdinfo. */
 static void test_fdinfo(struct kunit *test)
 {
 	struct file *file = create_contig(test);

@@ -25,7 +25,7 @@
 #define PAGES		4
 #define SIZE		(PAGES * PAGE_SIZE)
 
-/* What mm sets for PROT_READ of a file open for reading and writing. */
+/* The flags for PROT_READ of a file that is open for reading and writing. */
 #define SHARED		mk_vma_flags(VMA_READ_BIT, VMA_MAYREAD_BIT,	\
 				     VMA_MAYWRITE_BIT, VMA_MAYEXEC_BIT,	\
 				     VMA_SHARED_BIT, VMA_MAYSHARE_BIT)
@@ -222,7 +222,7 @@ static void test_exec(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, desc.vm_ops);
 }
 
-/* What is sealed is mapped to be read, and cannot become writable later. */
+/* A mapping of a sealed buffer is read-only, and cannot become writable. */
 static void test_sealed(struct kunit *test)
 {
 	const u32 *backing = test->param_value;
@@ -269,7 +269,7 @@ static void test_writing_sealed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, prepare(&desc), 0);
 }
 
-/* What is revoked cannot be mapped, and that is said first. */
+/* A revoked buffer cannot be mapped. ENODEV precedes other errors. */
 static void test_revoked(struct kunit *test)
 {
 	const u32 *backing = test->param_value;

@@ -106,7 +106,7 @@ static void test_same_bytes(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, vm_munmap(addr, SIZE), 0);
 }
 
-/* The memory is somebody else's: it is neither cleared nor freed. */
+/* The memory belongs to the driver: it is neither cleared nor freed. */
 static void test_memory_is_not_ours(struct kunit *test)
 {
 	struct region_test *t = test->priv;
@@ -122,7 +122,7 @@ static void test_memory_is_not_ours(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(t->memory)), 1);
 }
 
-/* Somebody else may write to it, so there is no promise that it stays. */
+/* A device may write to the region, so it cannot be sealed. */
 static void test_cannot_be_sealed(struct kunit *test)
 {
 	struct region_test *t = test->priv;
@@ -161,7 +161,7 @@ static const struct cred *lower(struct kunit *test, int cap)
 	return override_creds(cred);
 }
 
-/* What is marked takes CAP_SYS_RAWIO at each door, the rest takes nothing. */
+/* Each access to a privileged region needs CAP_SYS_RAWIO. */
 static void test_privileged(struct kunit *test)
 {
 	const bool *privileged = test->param_value;
@@ -223,7 +223,7 @@ static void privileged_desc(const bool *privileged, char *desc)
 
 KUNIT_ARRAY_PARAM(privileged, privileged_cases, privileged_desc);
 
-/* What a debugger does: a word of the mapping at @addr, or of nothing. */
+/* Read or write a word of the mapping at @addr, as a debugger does. */
 static int access_vma(unsigned long addr, void *data, int len, int write)
 {
 	struct vm_area_struct *vma;
@@ -419,7 +419,7 @@ static void test_registers(struct kunit *test)
 }
 #endif
 
-/* What cannot be a buffer is none. */
+/* An invalid region is refused. */
 static void test_refused(struct kunit *test)
 {
 	struct region_test *t = test->priv;
@@ -480,8 +480,8 @@ static const struct attribute_case attribute_cases[] = {
 };
 
 /*
- * Entries have the attribute, the huge ones too. Nobody has claimed these
- * addresses, and nobody reads from them either.
+ * PTEs and PMDs have the attribute. No driver has claimed these addresses, and
+ * the test does not read from them.
  */
 static void test_attribute(struct kunit *test)
 {

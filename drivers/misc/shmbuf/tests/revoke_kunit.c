@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests for revocation: whoever has a buffer loses it, at every door, also
- * when it happens while they are in the middle of it.
+ * KUnit tests for revocation: it ends each way of access to a buffer, also an
+ * access that has begun.
  */
 
 #include <kunit/device.h>
@@ -67,7 +67,7 @@ static int touch(unsigned long addr, int page)
 	return get_user(byte, (u8 __user *)addr + page * PAGE_SIZE) ?: byte;
 }
 
-/* What was mapped is not, what was not yet will not be, and counts stay right. */
+/* PTEs are gone, a fault installs none, and the counts stay exact. */
 static void test_mapping_is_zapped(struct kunit *test)
 {
 	struct revoke_test *t = test->priv;
@@ -135,7 +135,7 @@ static void test_faults(struct kunit *test)
 	mmap_read_unlock(current->mm);
 }
 
-/* Nobody gets in by another way. */
+/* No other way to the memory is left. */
 static void test_every_door(struct kunit *test)
 {
 	struct revoke_test *t = test->priv;
@@ -159,7 +159,7 @@ static void test_every_door(struct kunit *test)
 		__fput_sync(file);
 }
 
-/* Who got in before and is still at it does not touch what is not there. */
+/* A copy that has begun does not access memory that is freed. */
 static void test_copy_under_way(struct kunit *test)
 {
 	struct revoke_test *t = test->priv;
@@ -175,7 +175,7 @@ static void test_copy_under_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->buf->ops->copy(t->buf, 0, &iter), expected);
 }
 
-/* What was charged to a user is given back with the memory. */
+/* The charge of the user ends when the memory is freed. */
 static void test_refund(struct kunit *test)
 {
 	struct revoke_test *t = test->priv;
@@ -203,7 +203,7 @@ static void test_refund(struct kunit *test)
 	put_cred(cred);
 }
 
-/* Who waits is told, after the signals that came before. */
+/* A waiter gets EPOLLHUP, after the signals of before. */
 static void test_hang_up(struct kunit *test)
 {
 	struct revoke_test *t = test->priv;

@@ -204,7 +204,7 @@ static const struct refused_case refused_cases[] = {
 	  SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, 0, -EPERM },
 };
 
-/* What is refused has counted nothing. */
+/* A mapping that is refused leaves the counts unchanged. */
 static void test_refused(struct kunit *test)
 {
 	const struct refused_case *c = test->param_value;
@@ -370,7 +370,7 @@ static void test_seal_and_write(struct kunit *test)
 {
 	struct vma_test *t = test->priv;
 
-	/* The kernel's own mapping is nobody who writes behind one's back. */
+	/* The kernel's own mapping does not count as a writer. */
 	KUNIT_ASSERT_NOT_NULL(test, shmbuf_vmap(t->buf));
 	KUNIT_ASSERT_EQ(test, shmbuf_begin_write(t->buf), 0);
 	KUNIT_EXPECT_EQ(test, shmbuf_seal(t->buf, SHMBUF_SEAL_WRITE), -EBUSY);
