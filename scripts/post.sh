@@ -14,17 +14,19 @@ out=$(realpath -m "${OUT:-$top/post}")
 [ ! -e "$out" ] || die "$out exists; remove it, or name another folder with OUT="
 
 prepare() {
-	local part last previous=part-0
+	local part last patch previous=part-0
 	git clone -q --shared --no-checkout "$linux" "$out"
 	cd "$out"
 	git config user.name "$person"
 	git config user.email "$mail"
 	git config b4.prep-cover-strategy branch-description
 	git checkout -q -b part-0 base
-	git am -q "$top"/patches/0001-*.patch
-	sed -i "s/^SHMBUF .*/&\nM:\t$AUTHOR/" MAINTAINERS
-	git commit -q -a --amend --no-edit
-	git am -q -3 $(find "$top/patches" -name '*.patch' ! -name '0001-*' | sort)
+	for patch in "$top"/patches/*.patch; do
+		git am -q -3 "$patch"
+		grep -q '^+SHMBUF ' "$patch" || continue
+		sed -i "s/^SHMBUF .*/&\nM:\t$AUTHOR/" MAINTAINERS
+		git commit -q -a --amend --no-edit
+	done
 	git rebase -q base -x "git commit -q --amend --no-edit --reset-author ${TRAILER:+--trailer '$TRAILER'} \
 		--trailer 'Signed-off-by: $AUTHOR'"
 	git branch -q -m part-0 posted
