@@ -14,21 +14,18 @@ out=$(realpath -m "${OUT:-$top/post}")
 [ ! -e "$out" ] || die "$out exists; remove it, or name another folder with OUT="
 
 prepare() {
-	local part last patch previous=part-0
+	local part last entry previous=part-0
 	git clone -q --shared --no-checkout "$linux" "$out"
 	cd "$out"
 	git config user.name "$person"
 	git config user.email "$mail"
 	git config b4.prep-cover-strategy branch-description
 	git checkout -q -b part-0 base
-	for patch in "$top"/patches/*.patch; do
-		git am -q -3 "$patch"
-		grep -q '^+SHMBUF ' "$patch" || continue
-		sed -i "s/^SHMBUF .*/&\nM:\t$AUTHOR/" MAINTAINERS
-		git commit -q -a --amend --no-edit
-	done
-	git rebase -q base -x "git commit -q --amend --no-edit --reset-author ${TRAILER:+--trailer '$TRAILER'} \
-		--trailer 'Signed-off-by: $AUTHOR'"
+	git am -q "$top"/patches/*.patch
+	# From the patch that adds the entry on, MAINTAINERS has the person.
+	entry="grep -q '^M:.$AUTHOR' MAINTAINERS || sed -i 's/^SHMBUF .*/&\\nM:\\t$AUTHOR/' MAINTAINERS"
+	git rebase -q base -x "$entry; git commit -q -a --amend --no-edit --reset-author \
+		${TRAILER:+--trailer '$TRAILER'} --trailer 'Signed-off-by: $AUTHOR'"
 	git branch -q -m part-0 posted
 	git branch -q part-0 base
 	while read -r part _ last _; do
