@@ -19,19 +19,19 @@ struct shmbuf;
 struct vm_area_desc;
 
 /**
- * struct shmbuf_region - a physical range of a device, or of reserved memory
- * @start: physical address of the first byte, at the beginning of a page
- * @size: bytes, whole pages
+ * struct shmbuf_region - physical range of a device or of reserved memory
+ * @start: physical address of the first byte, page-aligned
+ * @size: size in bytes, whole pages
  * @cache: SHMBUF_CACHE_*
  * @privileged: mapping, reading and writing need CAP_SYS_RAWIO
  * @dev: device that the range belongs to, or NULL
- * @name: of the buffer, not NULL
+ * @name: buffer name, not NULL
  * @signal: called with @dev after each SHMBUF_IOC_SIGNAL, or NULL. Called in
- *	process context, never after shmbuf_revoke(), and with a lock held that
- *	page faults and shmbuf_revoke() take: it must neither access user memory
- *	nor take a lock that is held around shmbuf_revoke().
+ *	process context, never after shmbuf_revoke(), with a lock held that page
+ *	faults and shmbuf_revoke() take. The callback must neither access user memory
+ *	nor take a lock that is held around shmbuf_revoke(), or it deadlocks.
  * @provider: for DMA of other devices to the range, from pcim_p2pdma_provider(),
- *	or NULL. With it the buffer can be exported as a DMA-BUF.
+ *	or NULL. If set, the buffer can be exported as a DMA-BUF.
  */
 struct shmbuf_region {
 	phys_addr_t start;

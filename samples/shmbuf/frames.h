@@ -4,12 +4,12 @@
 
 #include <linux/ioctl.h>
 
-/* Two buffers. The second begins at this offset of /dev/frames. */
+/* Offset of the second of two buffers in /dev/frames */
 #define FRAMES_STRIDE	(2UL << 20)
 
-/* Capture a frame into buffer 0 or 1; returns the byte that the frame consists of. */
+/* Capture a frame into buffer 0 or 1. Returns the byte value that fills the frame. */
 #define FRAMES_CAPTURE	_IO('F', 0)
-/* Returns a file descriptor of buffer 0 or 1, to pass to others. */
+/* Return a file descriptor of buffer 0 or 1, to pass to other processes. */
 #define FRAMES_GET_FD	_IO('F', 1)
 
 #endif /* _SAMPLES_SHMBUF_FRAMES_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contents of the buffer that the producer and the consumer of the shmbuf
- * sample share: a ring with one writer and one reader.
+ * Buffer layout that the producer and the consumer of the shmbuf sample share: a
+ * ring with one writer and one reader.
  */
 #ifndef _SAMPLES_SHMBUF_RING_H
 #define _SAMPLES_SHMBUF_RING_H
@@ -13,9 +13,9 @@
 
 /**
  * struct ring_record - one record
- * @time: when it was written, in nanoseconds (CLOCK_MONOTONIC)
- * @sequence: its number, from 0 on
- * @check: tells a whole record from a torn one, see ring_check()
+ * @time: time of the write in nanoseconds (CLOCK_MONOTONIC)
+ * @sequence: number of the record, from 0 on
+ * @check: checksum that detects a torn record, see ring_check()
  */
 struct ring_record {
 	__u64 time;
@@ -25,16 +25,16 @@ struct ring_record {
 
 /**
  * struct ring - the buffer
- * @head: records written so far; the producer's
+ * @head: number of records written; stored by the producer only
  * @pad1: not used
- * @tail: records read so far; the consumer's
+ * @tail: number of records read; stored by the consumer only
  * @pad2: not used
- * @records: record N is at N modulo their number, which is a power of two, so
- *	that nothing happens when N begins at 0 again
+ * @records: record N is at index N modulo the number of slots, a power of two.
+ *	With another number, the index would jump when N wraps to 0.
  *
- * The head is stored after the record (release) and loaded before it (acquire),
- * and the tail likewise after the record was used. Each has a cache line of its
- * own, or the two sides would take it from each other all the time.
+ * The producer stores the head after the record (release). The consumer loads the
+ * head before the record (acquire), and stores the tail after using the record.
+ * Without a separate cache line for each, the line would bounce between the CPUs.
  */
 struct ring {
 	__u32 head;

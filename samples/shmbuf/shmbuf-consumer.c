@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads the records of shmbuf-producer.c by mapping the buffer, and checks that each
- * is whole and none is missing.
+ * Map the buffer of shmbuf-producer.c, read the records, and check for torn and missing
+ * records.
  *
  * usage: shmbuf-consumer [RECORDS]
  */
@@ -38,7 +38,7 @@ static void open_ring(void)
 	slots = ring_slots(info.size);
 }
 
-/* First acknowledge, then look: a record that comes in between signals again. */
+/* Acknowledge before reading the head, or the signal of a new record would be lost. */
 static void wait_for_records(void)
 {
 	struct shmbuf_notify n = { .flags = SHMBUF_NOTIFY_WAIT };

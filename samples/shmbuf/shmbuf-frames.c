@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver with a character device of its own, /dev/frames, which has two buffers at
- * two offsets. An imaginary frame grabber writes into streaming DMA memory. A program
+ * A driver with a character device, /dev/frames, that has two buffers at two
+ * offsets. An imaginary frame grabber writes into streaming DMA memory. A program
  * maps the memory through /dev/frames, or through a file descriptor that an ioctl
  * returns.
  */
@@ -86,7 +86,7 @@ static struct miscdevice frames_misc = {
 	.mode	= 0600,
 };
 
-/* Revoke: a program may still have a mapping, and the memory is the device's. */
+/* Revoke, or a process could access the device's memory through an old mapping. */
 static void put_buffers(void)
 {
 	int n;
@@ -114,7 +114,7 @@ static int create_buffers(void)
 		if (IS_ERR(buf))
 			return PTR_ERR(buf);
 		bufs[n] = buf;
-		/* For a register of real hardware. */
+		/* A driver for real hardware writes this to a register. */
 		addr = shmbuf_dma_addr(buf);
 		dev_dbg(&grabber->dev, "frames go to %pad\n", &addr);
 	}
@@ -142,7 +142,7 @@ static int __init frames_init(void)
 
 static void __exit frames_exit(void)
 {
-	/* No new mappings. The open files are gone, as they hold the module. */
+	/* Prevent new mappings. Open files would hold the module. */
 	misc_deregister(&frames_misc);
 	put_buffers();
 	faux_device_destroy(grabber);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A parent writes into a buffer and signals; a child waits for that and reads. */
+/* A parent writes into a buffer and signals. A child waits for the signal and reads. */
 #include <err.h>
 #include <fcntl.h>
 #include <stdio.h>

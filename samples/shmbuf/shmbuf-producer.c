@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver that shares a buffer with programs, to read and to copy: it publishes
- * /dev/shmbuf-sample, writes records into it from time to time, as if they came from
- * a device, and tells who waits. shmbuf-consumer.c is the program.
+ * A driver that shares a buffer with programs, as a template. The driver publishes
+ * /dev/shmbuf-sample, periodically writes records like a device, and signals the
+ * consumers. shmbuf-consumer.c is the program.
  *
- * There is no code here for opening, mapping, reading or polling the node.
+ * shmbuf implements open(), mmap(), read() and poll() of the node.
  */
 
 #include <linux/err.h>
@@ -22,12 +22,12 @@ MODULE_PARM_DESC(batch, "Records to write at a time, at most");
 
 static struct shmbuf *buf;
 static struct ring *ring;
-static u32 written, slots;	/* only the producer knows these for sure */
+static u32 written, slots;	/* not in the ring, which a program can change */
 
 /*
- * Records that a program has not read yet are not overwritten. The tail is the
- * program's, and may be anything: with nonsense in it the ring is full, until
- * there is sense in it again. Nothing here goes by it but when to stop.
+ * Do not overwrite records that a program has not read yet. A program can store any
+ * value in the tail. If the value is invalid, the ring counts as full until the tail is
+ * valid again. The driver uses the tail only to decide when to stop.
  */
 static bool ring_is_full(void)
 {
@@ -45,9 +45,9 @@ static void write_record(void)
 
 	record->sequence = written;
 	record->time = time;
-	/* Not of what is in the record, which a program may have changed. */
+	/* Do not read back the record, which a program may have changed. */
 	record->check = ring_check(written, time);
-	/* Release: who sees the new head sees the record. */
+	/* Release: a program that loads the new head also sees the record. */
 	smp_store_release(&ring->head, ++written);
 }
 
@@ -57,7 +57,7 @@ static void produce(struct work_struct *work)
 
 	for (n = 0; n < READ_ONCE(batch) && !ring_is_full(); n++)
 		write_record();
-	/* Once for all of them. */
+	/* Signal once per batch. */
 	if (n)
 		shmbuf_signal(buf);
 	schedule_delayed_work(to_delayed_work(work), 1);
@@ -96,10 +96,10 @@ put:
 
 static void __exit producer_exit(void)
 {
-	/* No new files; those that are open keep the buffer, and hear no more. */
+	/* Prevent new files. Open files hold the buffer, but get no more records. */
 	shmbuf_unpublish(buf);
 	cancel_delayed_work_sync(&work);
-	/* So that they know. Without it they would wait for ever. */
+	/* Without revocation, the consumers would wait for ever. */
 	shmbuf_revoke(buf);
 	shmbuf_put(buf);
 }

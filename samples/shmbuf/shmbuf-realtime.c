@@ -5,10 +5,10 @@
  * usage: shmbuf-realtime [FRAMES [PERIOD_US]]
  *
  * A child stores the time into the buffer once a period, and signals. The parent waits
- * for the signal. It reports how long that took, how many signals came later than
- * DEADLINE_US, and its page faults. Each signal has its own time stamp, so that one
- * that came late with others counts too. mlockall() comes after fork(), which makes
- * the private memory of both processes fault again.
+ * for the signal. The parent reports the latency, the number of signals later than
+ * DEADLINE_US, and its page faults. Each signal has a separate time stamp, or a late
+ * wake-up would hide late signals. Call mlockall() after fork(), which write-protects
+ * the private memory of both processes.
  */
 
 #define _GNU_SOURCE
@@ -69,7 +69,7 @@ static void produce(int fd, int frames, int period_us)
 	}
 }
 
-/* Without the permissions the loop works too, but it may be late. */
+/* If the process lacks the permissions, the loop works but may miss deadlines. */
 static void become_realtime(void)
 {
 	struct sched_param p = { .sched_priority = 50 };
@@ -88,7 +88,7 @@ static long page_faults(void)
 	return r.ru_minflt + r.ru_majflt;
 }
 
-/* SHMBUF_NOTIFY_WAIT would wait for ever if the producer has ended. */
+/* If the producer has ended, SHMBUF_NOTIFY_WAIT would wait for ever. */
 static void wait_for_signals(int fd, int period_us, struct shmbuf_notify *ack)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Backing COHERENT: memory of the DMA API that a device and the CPU see alike at
- * any time. Memory in the direct map of a cache-coherent device is mapped by page frame
- * number. Other memory has pages that only the API knows, so only the API can map it.
+ * Backing COHERENT: DMA API memory that a device and the CPU access coherently. For a
+ * cache-coherent device, memory in the direct map is mapped by page frame number. The
+ * page frame numbers of other memory are known only to the DMA API, which maps it.
  */
 
 #include <linux/cc_platform.h>
@@ -17,7 +17,7 @@
 
 static unsigned long dma_attrs(const struct shmbuf *buf)
 {
-	/* In one piece, or it would be mapped by struct pages, which can be pinned. */
+	/* Without FORCE_CONTIGUOUS, the API maps struct pages, which GUP can pin. */
 	unsigned long attrs = DMA_ATTR_NO_WARN | DMA_ATTR_FORCE_CONTIGUOUS;
 
 	if (buf->cache == SHMBUF_CACHE_WRITE_COMBINE)
@@ -32,7 +32,7 @@ static int shmbuf_coherent_alloc(struct shmbuf *buf, int numa_node)
 
 	if (!shmbuf_can_dma(dev, numa_node) || !dma_can_mmap(dev))
 		return -EOPNOTSUPP;
-	/* CACHED stands for what the architecture has. */
+	/* CACHED selects the architecture's cache mode. */
 	if (dev_is_dma_coherent(dev)) {
 		if (buf->cache != SHMBUF_CACHE_CACHED)
 			return -EOPNOTSUPP;
@@ -44,7 +44,7 @@ static int shmbuf_coherent_alloc(struct shmbuf *buf, int numa_node)
 	if (!vaddr)
 		return -ENOMEM;
 	iosys_map_set_vaddr(&buf->map, vaddr);
-	/* The API may decrypt the pages, which page table entries would not know. */
+	/* If the API decrypts the pages, PTEs by PFN would lack the decrypted bit. */
 	if (dev_is_dma_coherent(dev) && virt_addr_valid(vaddr) &&
 	    vaddr == page_address(virt_to_page(vaddr)) &&
 	    !cc_platform_has(CC_ATTR_MEM_ENCRYPT))
@@ -75,12 +75,12 @@ static void shmbuf_coherent_prepare(struct shmbuf *buf,
 		return;
 	}
 	desc->vm_ops = &shmbuf_coherent_vm_ops;
-	/* VM_IO keeps get_user_pages() away from pages that the API may have. */
+	/* Without VM_IO, GUP could pin pages that the API frees at revocation. */
 	vma_desc_set_flags(desc, VMA_IO_BIT, VMA_DONTEXPAND_BIT,
 			   VMA_DONTDUMP_BIT);
 }
 
-/* ->mmap_prepare() has no VMA, and revocation would not find the mapping. */
+/* In ->mmap_prepare(), the VMA does not exist yet: revocation would miss the mapping. */
 static int shmbuf_coherent_mapped(struct shmbuf *buf, const struct file *file,
 				  unsigned long start, unsigned long end,
 				  vm_flags_t flags)

@@ -55,8 +55,8 @@ static struct page *alloc_block(unsigned int order, int numa_node)
 }
 
 /*
- * Migrates the movable pages of a range and takes the range. alloc_contig_pages()
- * cannot charge a memory cgroup.
+ * Allocate a range, migrating its movable pages. alloc_contig_pages() cannot charge a
+ * memory cgroup.
  */
 static struct page *alloc_range(unsigned long nr, int numa_node)
 {
@@ -75,8 +75,8 @@ static struct page *alloc_range(unsigned long nr, int numa_node)
 }
 
 /*
- * Two mappings of one page with different cache attributes lose stores, or worse.
- * So the direct map changes first, on architectures that can do that.
+ * Mapping a page with two cache attributes can lose stores or corrupt memory. If the
+ * architecture can change the direct map, change the direct map first.
  */
 #ifdef CONFIG_X86
 #define SHMBUF_CONTIG_CACHES	(BIT(SHMBUF_CACHE_CACHED) | \
@@ -118,21 +118,21 @@ static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 
 	if (buf->cache != SHMBUF_CACHE_CACHED && !pat_enabled())
 		return -EOPNOTSUPP;
-	/* set_memory_*() take an int. */
+	/* set_memory_*() takes an int and would truncate a larger count. */
 	if (buf->cache != SHMBUF_CACHE_CACHED && nr > INT_MAX)
 		return -ENOMEM;
 	if (order <= MAX_PAGE_ORDER) {
 		got = 1UL << order;
 		page = alloc_block(order, numa_node);
 	} else {
-		/* Aligned for huge entries; if the range is not, map_unit says so. */
+		/* Allow PMD mappings. Unaligned, map_unit stays PAGE_SIZE. */
 		got = ALIGN(nr, PMD_SIZE >> PAGE_SHIFT);
 		page = alloc_range(got, numa_node);
 	}
 	if (!page)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 
-	/* Free what the rounding added. */
+	/* Free the pages that rounding added. */
 	free_pfns(page_to_pfn(page) + nr, got - nr);
 	iosys_map_set_vaddr(&buf->map, page_address(page));
 	shmbuf_set_pfns(buf, page_to_pfn(page));
@@ -141,7 +141,7 @@ static int shmbuf_contig_alloc(struct shmbuf *buf, int numa_node)
 
 static void shmbuf_contig_free(struct shmbuf *buf)
 {
-	/* Leak the pages rather than let uncached memory be reused. */
+	/* If the direct map cannot be restored, leak the pages rather than reuse them. */
 	if (buf->map.vaddr && !restore_cache(buf))
 		free_pfns(buf->pfn, shmbuf_nr_pages(buf));
 }

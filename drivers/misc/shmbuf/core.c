@@ -2,10 +2,10 @@
 /*
  * Lifetime and accounting.
  *
- * A buffer is part of an inode on a pseudo filesystem, so its reference count is the
- * inode's, and it has an address_space of its own. Each buffer file and each open of
+ * A buffer embeds an inode of a pseudo filesystem. The inode provides the reference
+ * count and a separate address_space. Each buffer file and each open of
  * /dev/shmbuf pins the mount. The filesystem type holds the module until the last inode
- * is gone.
+ * is freed.
  */
 
 #include <kunit/visibility.h>
@@ -64,8 +64,9 @@ static void shmbuf_free_inode(struct inode *inode)
 }
 
 /*
- * The memory can be neither swapped nor reclaimed, so it counts as locked, for
- * the user who creates it and for as long as it is there.
+ * The memory can be neither swapped nor reclaimed. Without this charge, an
+ * unprivileged user could exceed RLIMIT_MEMLOCK. The charge lasts until the memory is
+ * freed.
  */
 static int charge_user(struct shmbuf *buf)
 {
@@ -95,7 +96,7 @@ static void uncharge_user(struct shmbuf *buf)
 	buf->user = NULL;
 }
 
-/* Also called at revocation for memory of a device: the second call does nothing. */
+/* For device memory, revocation calls this first, and the second call does nothing. */
 void shmbuf_free_memory(struct shmbuf *buf)
 {
 	buf->ops->free(buf);
@@ -103,8 +104,8 @@ void shmbuf_free_memory(struct shmbuf *buf)
 }
 
 /*
- * The last reference is gone. Do not release the mount here: that would shut down the
- * superblock from inside.
+ * Called when the last reference is dropped. Releasing the mount here would shut down
+ * the superblock during the eviction of its inode.
  */
 static void shmbuf_evict_inode(struct inode *inode)
 {
@@ -145,8 +146,8 @@ static struct file_system_type shmbuf_fs_type = {
 };
 
 /*
- * Hold the mount of all buffers. Cannot fail while another pin exists. Unlike
- * simple_pin_fs(), concurrent callers contend for no lock.
+ * Pin the mount of all buffers. While another pin exists, pinning cannot fail. Unlike
+ * simple_pin_fs(), this does not take a lock for further pins.
  */
 int shmbuf_pin_mount(void)
 {
@@ -166,7 +167,7 @@ int shmbuf_pin_mount(void)
 	return 0;
 }
 
-/* Not during the eviction of an inode: this may shut down the superblock. */
+/* Do not call while an inode is evicted: this may shut down the superblock. */
 void shmbuf_unpin_mount(void)
 {
 	struct vfsmount *mnt;
@@ -220,7 +221,7 @@ static struct shmbuf *alloc_buffer(const struct shmbuf_backing *ops,
 
 	if (IS_ERR(inode))
 		return ERR_CAST(inode);
-	/* Programs take the size of a regular file from fstat(). */
+	/* Without S_IFREG, programs ignore the size that fstat() reports. */
 	inode->i_mode |= S_IFREG;
 	inode->i_op = &shmbuf_inode_ops;
 	inode_set_bytes(inode, size);
@@ -237,8 +238,8 @@ static struct shmbuf *alloc_buffer(const struct shmbuf_backing *ops,
 }
 
 /*
- * Make a buffer that has no file yet, with arguments that the caller has checked.
- * @dev is for a backing of a device.
+ * Allocate a buffer without a file. The caller has checked the arguments. @dev is used
+ * only if the backing has of_device.
  */
 struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 			    const struct shmbuf_create *args,
@@ -250,7 +251,7 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 	/* Called before initialisation, or initialisation failed. */
 	if (!shmbuf_cache)
 		return ERR_PTR(-ENODEV);
-	/* Do not reclaim memory for a size that the machine does not have. */
+	/* A size above all RAM would reclaim all memory before failing. */
 	if (ops->alloc && size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 	err = shmbuf_pin_mount();
@@ -271,27 +272,27 @@ struct shmbuf *shmbuf_alloc(const struct shmbuf_backing *ops, size_t size,
 			return ERR_PTR(err);
 		}
 	}
-	/* For the list of buffers. */
+	/* List the buffer in debugfs. */
 	inode_sb_list_add(&buf->inode);
 	return buf;
 }
 
-/* Take another reference, which shmbuf_put() gives back. */
+/* Take another reference, which shmbuf_put() drops. */
 struct shmbuf *shmbuf_get(struct shmbuf *buf)
 {
 	ihold(&buf->inode);
-	/* Cannot fail: the caller's reference comes with a pin. */
+	/* Cannot fail: the caller's reference holds a pin. */
 	shmbuf_pin_mount();
 	return buf;
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_get);
 
 /**
- * shmbuf_put() - give back a reference to a buffer
- * @buf: the buffer; it lives on while a file or a mapping of it does
+ * shmbuf_put() - drop a reference to a buffer
+ * @buf: the buffer
  *
- * The memory is freed with the buffer. shmbuf_revoke() frees the memory of a
- * device earlier.
+ * Files and mappings hold references too. Dropping the last reference frees the
+ * buffer and its memory. shmbuf_revoke() frees device memory earlier.
  *
  * Context: Process context, may sleep.
  */
@@ -303,11 +304,10 @@ void shmbuf_put(struct shmbuf *buf)
 EXPORT_SYMBOL_GPL(shmbuf_put);
 
 /**
- * shmbuf_size() - the size of a buffer
+ * shmbuf_size() - return the size of a buffer
  * @buf: the buffer
  *
- * Context: Any.
- * Return: its size in bytes, whole pages; also when it is revoked.
+ * Return: the size in bytes, whole pages, even if the buffer is revoked.
  */
 size_t shmbuf_size(const struct shmbuf *buf)
 {
@@ -316,13 +316,12 @@ size_t shmbuf_size(const struct shmbuf *buf)
 EXPORT_SYMBOL_GPL(shmbuf_size);
 
 /**
- * shmbuf_dma_addr() - the address of a buffer for its device
+ * shmbuf_dma_addr() - return the DMA address of a buffer
  * @buf: the buffer
  *
- * Context: Any.
- * Return: the address of its first byte, for the device that it was made for,
- *	until the buffer is revoked; DMA_MAPPING_ERROR when it is not the memory
- *	of the DMA API.
+ * Return: the address of the first byte for the device that was passed to
+ *	shmbuf_create(), valid until the buffer is revoked; DMA_MAPPING_ERROR if the
+ *	buffer is not DMA API memory.
  */
 dma_addr_t shmbuf_dma_addr(const struct shmbuf *buf)
 {
@@ -331,9 +330,9 @@ dma_addr_t shmbuf_dma_addr(const struct shmbuf *buf)
 EXPORT_SYMBOL_GPL(shmbuf_dma_addr);
 
 /*
- * May the current process use the memory? The opener of the file needs the
- * capability too: an unprivileged opener may have handed the file to a privileged
- * process as its standard output.
+ * Check that the current process may access the memory. The opener of the file needs
+ * the capability too: an unprivileged opener may have passed the file to a privileged
+ * process as standard output.
  */
 int shmbuf_check_access(const struct shmbuf *buf, const struct file *file)
 {
@@ -363,10 +362,10 @@ int shmbuf_vmap_locked(struct shmbuf *buf)
  * mapping lasts until the buffer is freed.
  *
  * Context: Process context, may sleep.
- * Return: the address, valid as long as the caller's reference to the buffer, and
- *	for memory of a device no longer than until the buffer is revoked;
- *	or NULL if there is no memory for the mapping, a page has a memory
- *	error, the buffer is revoked, or it is I/O memory.
+ * Return: the address, valid as long as the caller's reference to the buffer (for
+ *	device memory, only until revocation); NULL if the mapping cannot be
+ *	allocated, a page has a memory error, the buffer is revoked, or the memory
+ *	is I/O memory.
  */
 void *shmbuf_vmap(struct shmbuf *buf)
 {
@@ -387,7 +386,7 @@ void shmbuf_set_pfns(struct shmbuf *buf, unsigned long pfn)
 		buf->map_unit = PMD_SIZE;
 }
 
-/* Slab objects keep what inode_init_once() set up over many lives. */
+/* A slab constructor: inode_init_once() state persists when objects are reused. */
 static void shmbuf_init_once(void *obj)
 {
 	struct shmbuf *buf = obj;
@@ -405,7 +404,7 @@ int __init shmbuf_core_init(void)
 
 void shmbuf_core_exit(void)
 {
-	/* Inodes are freed after a grace period. */
+	/* Inodes are freed after a grace period: wait, or the cache is not empty. */
 	rcu_barrier();
 	kmem_cache_destroy(shmbuf_cache);
 	shmbuf_cache = NULL;

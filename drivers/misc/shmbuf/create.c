@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Creating a buffer: the backings, the arguments, SHMBUF_IOC_CREATE.
+ * Buffer creation: backings, argument checks and SHMBUF_IOC_CREATE.
  */
 
 #include <kunit/visibility.h>
@@ -30,7 +30,7 @@ static const struct shmbuf_backing *const shmbuf_backings[] = {
 	[SHMBUF_BACKING_REGION]	= NULL,
 };
 
-/* An ERR_PTR() if unknown, NULL if not built in or not available to userspace. */
+/* Return ERR_PTR() if unknown, NULL if not built in or not available to userspace. */
 static const struct shmbuf_backing *find_backing(u32 backing)
 {
 	if (backing >= ARRAY_SIZE(shmbuf_backings))
@@ -48,7 +48,7 @@ static bool numa_node_valid(int node)
 	return node_state(array_index_nospec(node, MAX_NUMNODES), N_MEMORY);
 }
 
-/* The name appears in files with one line per buffer, such as /proc/PID/maps. */
+/* A control character would forge lines in /proc/PID/maps; a slash, a path. */
 static bool name_valid(const u8 *name)
 {
 	size_t i;
@@ -76,7 +76,7 @@ static int shmbuf_check_create(const struct shmbuf_create *args,
 	return 0;
 }
 
-/* Return the SHMBUF_BACKING_* with a name, as it is in fdinfo, or -EINVAL. */
+/* Return the SHMBUF_BACKING_* of a backing name from fdinfo, or -EINVAL. */
 int shmbuf_find_backing(const char *name)
 {
 	int i;
@@ -89,12 +89,14 @@ int shmbuf_find_backing(const char *name)
 }
 
 /**
- * shmbuf_create() - make a buffer
- * @args: as for SHMBUF_IOC_CREATE; @args->fd is ignored
- * @dev: whose memory it is to be, for a backing of that kind, else ignored
+ * shmbuf_create() - create a buffer
+ * @args: arguments of SHMBUF_IOC_CREATE; @args->fd is ignored
+ * @dev: device to allocate memory for; ignored if the backing has no device
  *
- * Context: Process context, may sleep. Charges the memory to the current process.
- * Return: the buffer, to be given back with shmbuf_put(), or an ERR_PTR() with
+ * Charges the memory to the current process.
+ *
+ * Context: Process context, may sleep.
+ * Return: the buffer, to be released with shmbuf_put(), or an ERR_PTR() with
  *	the errno of SHMBUF_IOC_CREATE.
  */
 struct shmbuf *shmbuf_create(const struct shmbuf_create *args,
@@ -113,7 +115,7 @@ struct shmbuf *shmbuf_create(const struct shmbuf_create *args,
 }
 EXPORT_SYMBOL_GPL(shmbuf_create);
 
-/* The file that CREATE makes is the only reference to the buffer. */
+/* Drop the creation reference, or the buffer leaks: the file holds the only one. */
 static struct file *create_file(const struct shmbuf_create *args,
 				struct device *dev, u64 *size)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/shmbuf: "buffers" lists all buffers. Writing the inode number of
- * a buffer to "revoke" revokes it, so that a program can be tested against
- * revocation without a device to unplug.
+ * /sys/kernel/debug/shmbuf: "buffers" lists all buffers. Writing a buffer's inode
+ * number to "revoke" revokes the buffer, for testing a program without a device to
+ * unplug.
  *
- * The list is that of the inodes of the superblock: an inode on it stays while
- * the lock of the list is held.
+ * The list of buffers is the superblock's inode list. Inodes cannot leave the list
+ * while the list lock is held.
  */
 
 #include <linux/cleanup.h>
@@ -31,7 +31,7 @@ static void show_buffer(struct seq_file *m, struct shmbuf *buf)
 		   buf->name);
 }
 
-/* Not a seq_file iterator: the list can change between two calls of it. */
+/* A seq_file iterator would drop the list lock between calls, and miss buffers. */
 static int buffers_show(struct seq_file *m, void *v)
 {
 	struct super_block *sb;
@@ -56,7 +56,7 @@ static int buffers_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(buffers);
 
-/* Another driver may use the memory of its device until it revokes the buffer itself. */
+/* Revocation frees device memory, which another driver may still be using. */
 static bool is_revocable(const struct shmbuf *buf)
 {
 	return !buf->ops->of_device || buf->dev == own_device;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access to memory of a device, which revocation frees.
+ * Access to device memory, which revocation frees.
  *
- * The CPU uses the memory with the invalidate lock held, after a check for
- * revocation. User memory must not be accessed under that lock, which page faults
- * take, so copies go through a bounce page.
+ * The CPU accesses the memory with the invalidate lock held, after a check for
+ * revocation. Page faults take this lock. Accessing user memory under the lock could
+ * deadlock, so copies use a bounce page.
  */
 
 #include <kunit/visibility.h>
@@ -21,7 +21,7 @@
 #include "geometry.h"
 #include "shmbuf.h"
 
-/* Can the DMA API allocate for @dev on a node? It has no parameter for the node. */
+/* The DMA API has no node parameter and allocates on the device's node. */
 bool shmbuf_can_dma(struct device *dev, int numa_node)
 {
 	if (!dev || !dev->coherent_dma_mask)
@@ -46,7 +46,7 @@ static int transfer(struct shmbuf *buf, loff_t pos, void *bounce, size_t len,
 	return err;
 }
 
-/* ->copy() of the backings that are of a device. */
+/* ->copy() of backings with of_device. */
 ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
 			   struct iov_iter *iter)
 {
@@ -77,17 +77,18 @@ ssize_t shmbuf_device_copy(struct shmbuf *buf, loff_t pos,
 }
 
 /**
- * shmbuf_sync() - hand over a range of a buffer to the CPU or to the device
+ * shmbuf_sync() - transfer ownership of a buffer range to the CPU or the device
  * @buf: the buffer
- * @offset: where the range begins, in bytes
- * @len: its length in bytes
- * @dir: in which direction data go, seen from the device
- * @end: to the device, after the CPU; else to the CPU, before it
+ * @offset: start of the range in bytes
+ * @len: length of the range in bytes
+ * @dir: direction of the transfer, as in the DMA API
+ * @end: true after CPU access, to transfer to the device; false before CPU access,
+ *	to transfer to the CPU
  *
- * Where the backing, or the machine, has no need of it, this does nothing.
+ * If the backing or the machine does not need this, the call does nothing.
  *
  * Context: Process context, may sleep.
- * Return: 0, -EINVAL when the range is not inside the buffer, -ENODEV when the
+ * Return: 0, -EINVAL if the range is not inside the buffer, -ENODEV if the
  *	buffer is revoked.
  */
 int shmbuf_sync(struct shmbuf *buf, u64 offset, u64 len,

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A buffer as a DMA-BUF, for drivers that import one.
+ * Export of a buffer as a DMA-BUF, for drivers that import DMA-BUFs.
  *
- * Processes reach the memory as before: the file of the DMA-BUF has the f_mapping of
- * the buffer, so its mmap() is checked, counted and revoked like any other. An
- * importer may write to the memory at any time, so an export counts as a writer, as a
- * write() does, and keeps write seals away.
+ * The DMA-BUF file has the buffer's f_mapping, so mmap() of the DMA-BUF is checked,
+ * counted and revoked like other mappings. An importer may write to the memory at any
+ * time. An export therefore counts as a writer, like write(), and prevents write seals.
  *
- * Memory of a device is freed by revocation, which first makes the importers give
- * up their mappings and waits for that. So only importers that can do this may attach.
- * Other memory stays until the DMA-BUF is released.
+ * Revocation frees device memory. Revocation first invalidates the mappings of
+ * importers and waits until they are unmapped, so only importers that support this may
+ * attach. Other memory stays allocated until the DMA-BUF is released.
  */
 
 #include <linux/atomic.h>
@@ -41,8 +40,8 @@
  * @buf: the buffer, to which the export holds a reference
  * @dmabuf: the DMA-BUF, which the export does not hold
  * @mapped: number of mappings of importers
- * @mappings: those of them that have pages, protected by the reservation lock of
- *	@dmabuf
+ * @mappings: mappings of importers that have pages, protected by the reservation
+ *	lock of @dmabuf
  */
 struct shmbuf_dmabuf {
 	struct shmbuf *buf;
@@ -74,8 +73,8 @@ static int shmbuf_dmabuf_attach(struct dma_buf *dmabuf,
 }
 
 /*
- * The page at an offset, and how many bytes are contiguous from there on. The kernel
- * mapping holds the folios, so this works even for one that the page cache lost.
+ * Find the page at an offset, and the number of contiguous bytes from the offset on. The
+ * page cache may have dropped a folio, but the kernel mapping still holds the folio.
  */
 static struct page *find_extent(struct shmbuf *buf, size_t offset, size_t *len)
 {
@@ -100,7 +99,7 @@ static int fill_table(struct shmbuf *buf, struct sg_table *sgt, size_t max)
 	struct page *page;
 	int err;
 
-	/* Segments are whole pages, and the loops below would not end. */
+	/* If a segment cannot hold a page, max is 0 and the loops would not end. */
 	if (!max)
 		return -EINVAL;
 	for (offset = 0; offset < buf->size; offset += min(len, max), nents++)
@@ -167,7 +166,7 @@ static void shmbuf_dmabuf_unmap(struct dma_buf_attachment *attach,
 	atomic_dec_and_wake_up(&export->mapped);
 }
 
-/* A region has no pages. Its provider knows how a device reaches it. */
+/* A region has no pages. The provider computes the DMA addresses. */
 static struct sg_table *shmbuf_dmabuf_map_region(struct dma_buf_attachment *attach,
 						 enum dma_data_direction dir)
 {
@@ -242,7 +241,7 @@ static int shmbuf_dmabuf_mmap(struct dma_buf *dmabuf,
 	return __compat_vma_mmap(&desc, vma);
 }
 
-/* EXPORT made the kernel mapping: dma_buf_vmap() warns if an exporter fails. */
+/* EXPORT created the kernel mapping, as dma_buf_vmap() warns if an exporter fails. */
 static int shmbuf_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct shmbuf_dmabuf *export = dmabuf->priv;
@@ -276,7 +275,7 @@ static const struct dma_buf_ops shmbuf_dmabuf_ops = {
 	.vmap			= shmbuf_dmabuf_vmap,
 };
 
-/* No ->vmap(): an importer could not be made to give up the address. */
+/* With ->vmap(), revocation could not invalidate an importer's kernel address. */
 static const struct dma_buf_ops shmbuf_dmabuf_device_ops = {
 	.attach			= shmbuf_dmabuf_attach,
 	.map_dma_buf		= shmbuf_dmabuf_map,
@@ -307,8 +306,8 @@ static const struct dma_buf_ops *choose_ops(const struct shmbuf *buf)
 }
 
 /*
- * Take a reference to the DMA-BUF of a buffer, if it is not being released. Its file
- * can be freed before ->release() runs, and be in use again for another purpose.
+ * Take a reference to the buffer's DMA-BUF, unless ->release() is pending. The file can
+ * be freed and reused before ->release() runs, so check that the file is the DMA-BUF's.
  */
 static struct dma_buf *get_export(struct shmbuf *buf)
 {
@@ -358,17 +357,17 @@ static struct dma_buf *new_export(struct shmbuf *buf)
  * shmbuf_export() - export a buffer as a DMA-BUF
  * @buf: the buffer
  *
- * A buffer has one DMA-BUF at a time. It holds the buffer, and as long as it exists
- * no write seal can be added. shmbuf_revoke() tells importers to give up their
- * mappings. For memory of a device it waits until they have done so, for other memory
- * an importer may go on.
+ * A buffer has one DMA-BUF at a time. While the DMA-BUF exists, it holds the buffer and
+ * prevents write seals. shmbuf_revoke() tells importers to invalidate their mappings.
+ * For device memory, shmbuf_revoke() waits until the mappings are removed. For other
+ * memory, an importer may continue.
  *
  * Context: Process context, may sleep.
- * Return: the DMA-BUF, to be given back with dma_buf_put(), or an ERR_PTR():
+ * Return: the DMA-BUF, to be released with dma_buf_put(), or an ERR_PTR():
  *	-EOPNOTSUPP for a backing that cannot be exported, for a region without
- *	a provider, or without CONFIG_DMA_SHARED_BUFFER; -EPERM if the buffer is
- *	sealed against writing, -EAGAIN if it is about to be; -ENODEV if it is
- *	revoked; -ENOMEM.
+ *	a provider, or without CONFIG_DMA_SHARED_BUFFER; -EPERM if a write seal
+ *	is in force, -EAGAIN if a write seal is being added; -ENODEV if the
+ *	buffer is revoked; -ENOMEM.
  */
 struct dma_buf *shmbuf_export(struct shmbuf *buf)
 {
@@ -397,7 +396,7 @@ struct dma_buf *shmbuf_export(struct shmbuf *buf)
 }
 EXPORT_SYMBOL_GPL(shmbuf_export);
 
-/* The same for a file descriptor. */
+/* Export a buffer and return the DMA-BUF file, for a file descriptor. */
 struct file *shmbuf_export_file(struct shmbuf *buf)
 {
 	struct dma_buf *dmabuf = shmbuf_export(buf);
@@ -405,7 +404,7 @@ struct file *shmbuf_export_file(struct shmbuf *buf)
 	return IS_ERR(dmabuf) ? ERR_CAST(dmabuf) : dmabuf->file;
 }
 
-/* After the buffer is revoked, so that nothing is mapped anew. */
+/* Called after i_size is 0, or importers could create new mappings meanwhile. */
 void shmbuf_revoke_export(struct shmbuf *buf)
 {
 	struct dma_buf *dmabuf = get_export(buf);

@@ -31,8 +31,8 @@ static int shmbuf_open(struct inode *inode, struct file *file)
 	if (err)
 		return err;
 	/*
-	 * An O_PATH file keeps the inode, but does not pin the mount. A reference
-	 * to a buffer of an earlier mount would not keep its superblock.
+	 * An O_PATH file holds the inode without a mount pin. The pin above holds
+	 * the current mount, not the superblock of an inode of an earlier mount.
 	 */
 	if (inode->i_sb != shmbuf_mnt->mnt_sb) {
 		shmbuf_unpin_mount();
@@ -50,7 +50,7 @@ static int shmbuf_release(struct inode *inode, struct file *file)
 		shmbuf_unpin_mount();
 		return 0;
 	}
-	/* A device node has its own inode. */
+	/* A named node has a separate inode, and the file holds a reference. */
 	file->f_mapping = inode->i_mapping;
 	shmbuf_put(buf);
 	return 0;
@@ -243,7 +243,7 @@ static long shmbuf_ioctl_signal(struct file *file, void __user *uarg,
 	err = get_notify(&arg, uarg, usize, 0);
 	if (err)
 		return err;
-	/* Signalling a device is a store to it, and needs the same permissions. */
+	/* A signal is a store to the device and needs the same permissions. */
 	if (buf->signal_device) {
 		err = shmbuf_check_access(buf, file);
 		if (err)
@@ -269,7 +269,7 @@ static long shmbuf_ioctl_ack(struct file *file, void __user *uarg, size_t usize)
 	err = get_notify(&arg, uarg, usize, SHMBUF_NOTIFY_WAIT);
 	if (err)
 		return err;
-	/* Another thread may acknowledge through the same file, so wait again. */
+	/* Another thread may have acknowledged first through this file: wait again. */
 	do {
 		if (arg.flags & SHMBUF_NOTIFY_WAIT)
 			err = shmbuf_wait(buf, file);
@@ -382,10 +382,10 @@ static struct file *open_file(struct shmbuf *buf, int flags,
 	struct file *file;
 	int err;
 
-	/* A process address would miss stores at the kernel address. */
+	/* With aliases, a process would not see stores to the kernel address. */
 	if (cpu_dcache_is_aliasing())
 		return ERR_PTR(-EOPNOTSUPP);
-	/* fput() releases the operations and calls shmbuf_release(). */
+	/* fput() drops this module reference and calls shmbuf_release(). */
 	if (!fops_get(ops))
 		return ERR_PTR(-ENODEV);
 	err = shmbuf_pin_mount();
@@ -411,7 +411,7 @@ put_fops:
 	return ERR_PTR(err);
 }
 
-/* A process that opens /proc/PID/fd/N gets a file with the same operations. */
+/* Set i_fop, or opening /proc/PID/fd/N would fail with ENXIO. */
 struct file *shmbuf_open_file(struct shmbuf *buf, int flags)
 {
 	buf->inode.i_fop = &shmbuf_file_ops;
@@ -424,8 +424,8 @@ EXPORT_SYMBOL_IF_KUNIT(shmbuf_open_file);
  * @buf: the buffer
  *
  * Context: Process context, may sleep.
- * Return: a file descriptor as SHMBUF_IOC_CREATE returns it, read-write and
- *	close-on-exec, for the process to close; or -ENODEV if the buffer is
+ * Return: a read-write and close-on-exec file descriptor, as from
+ *	SHMBUF_IOC_CREATE, which the process closes; -ENODEV if the buffer is
  *	revoked, -EOPNOTSUPP if the machine's D-cache aliases, -EMFILE,
  *	-ENFILE, -ENOMEM.
  */
@@ -438,8 +438,8 @@ int shmbuf_get_fd(struct shmbuf *buf)
 EXPORT_SYMBOL_GPL(shmbuf_get_fd);
 
 /*
- * Without ->mmap_prepare(), as remap_file_pages() would not ask the driver. Not for
- * i_fop, as /proc/PID/map_files would then open the buffer for writing.
+ * With ->mmap_prepare(), remap_file_pages() would bypass the checks of the driver. In
+ * i_fop, /proc/PID/map_files would open the buffer for writing.
  */
 static const struct file_operations shmbuf_mapped_ops = {
 	.owner		= THIS_MODULE,
@@ -451,26 +451,26 @@ static const struct file_operations shmbuf_mapped_ops = {
 /**
  * shmbuf_mmap_prepare() - map a buffer through the file of another driver
  * @buf: the buffer, chosen by the driver
- * @desc: the mapping, of which desc->pgoff is relative to the buffer
+ * @desc: the mapping; desc->pgoff is relative to the buffer
  *
- * For the ->mmap_prepare() of a driver with a device node of its own. If the node
- * has several buffers, the driver chooses one by desc->pgoff and subtracts the page
+ * Called from the ->mmap_prepare() of a driver with a device node. If the node has
+ * several buffers, the driver selects a buffer by desc->pgoff and subtracts the page
  * offset at which that buffer begins. If the driver also sets ->get_unmapped_area()
  * to thp_get_unmapped_area(), and buffers begin at multiples of PMD_SIZE, large
- * buffers are mapped with huge entries.
+ * buffers are mapped with PMDs.
  *
- * The mapping is one of a new buffer file, which takes the place of the driver's file.
- * So a mapping keeps the buffer, but not the driver. A driver that does not allow
- * writing clears VMA_MAYWRITE before the call; such a mapping may be private. It makes
- * this call last, returns the result, and leaves @desc alone afterwards.
+ * A new buffer file replaces the driver's file in the mapping, so a mapping holds the
+ * buffer but not the driver. If the driver does not allow writing, it clears
+ * VMA_MAYWRITE before the call. Such a mapping may be private. The driver calls this
+ * last, returns the result, and does not change @desc afterwards.
  *
  * Context: mmap_lock held for writing.
- * Return: 0; -EINVAL for a private mapping that may be written, and for a window not
+ * Return: 0; -EINVAL for a private mapping with VMA_MAYWRITE, and for a window not
  *	inside the buffer;
- *	-EPERM for an executable mapping, for a writable one if the buffer is
- *	sealed, and without CAP_SYS_RAWIO for a buffer that needs it; -ENODEV if
- *	the buffer is revoked; -EOPNOTSUPP if the driver has no ->mmap_prepare()
- *	but forwards to it, or if the machine's D-cache aliases; -ENFILE,
+ *	-EPERM for an executable mapping, for a writable mapping of a sealed
+ *	buffer, and without CAP_SYS_RAWIO if the buffer needs it; -ENODEV if
+ *	the buffer is revoked; -EOPNOTSUPP if the driver's file operations lack
+ *	->mmap_prepare(), or if the machine's D-cache aliases; -ENFILE,
  *	-ENOMEM.
  */
 int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
@@ -478,15 +478,15 @@ int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 	struct file *file;
 	int err;
 
-	/* compat_vma_mmap() takes a reference of its own and would leak this one. */
+	/* compat_vma_mmap() takes another file reference, so this file would leak. */
 	if (!desc->file->f_op->mmap_prepare)
 		return -EOPNOTSUPP;
 	err = shmbuf_prepare_mapping(buf, desc);
 	if (err)
 		return err;
 	/*
-	 * A file of this mapping only: if two mappings had one file, mm could merge
-	 * them, and would then leak the reference that desc->vm_file passes on.
+	 * Open a file for this mapping only. If two mappings shared a file, mm could
+	 * merge the mappings and leak the reference that desc->vm_file passes on.
 	 */
 	file = open_file(buf, vma_desc_test(desc, VMA_MAYWRITE_BIT) ?
 			 O_RDWR : O_RDONLY, &shmbuf_mapped_ops);
@@ -497,7 +497,7 @@ int shmbuf_mmap_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 }
 EXPORT_SYMBOL_GPL(shmbuf_mmap_prepare);
 
-/* Open a buffer by its device node: @file becomes a buffer file. */
+/* Open a buffer through a device node: turn @file into a buffer file. */
 int shmbuf_open_named(struct shmbuf *buf, struct file *file)
 {
 	if (cpu_dcache_is_aliasing())

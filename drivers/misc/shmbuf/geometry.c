@@ -2,10 +2,10 @@
 /*
  * All arithmetic on sizes, offsets and page frame numbers.
  *
- * A wrong comparison here makes a driver's mmap handler a security hole: an unchecked
- * offset maps foreign memory, an unchecked sum wraps. So all of it is in pure
- * functions, which every entry point calls and which KUnit tests directly. They never
- * add untrusted values, they only subtract after a comparison. Context: any.
+ * A wrong comparison makes a driver's mmap handler a security hole: an unchecked offset
+ * maps foreign memory, an unchecked sum wraps. Every entry point therefore calls the pure
+ * functions of this file, and KUnit tests them directly. The functions never add
+ * untrusted values; they subtract only after a comparison.
  */
 
 #include <kunit/visibility.h>
@@ -16,7 +16,7 @@
 
 #include "geometry.h"
 
-/* The comparison comes before PAGE_ALIGN(), which wraps to 0 near the top. */
+/* Compare before PAGE_ALIGN(), which wraps to 0 near the maximum. */
 int shmbuf_round_size(u64 size, size_t *rounded)
 {
 	if (size == 0 || size > SHMBUF_MAX_SIZE)
@@ -26,7 +26,7 @@ int shmbuf_round_size(u64 size, size_t *rounded)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_round_size);
 
-/* -EINVAL if a byte of the window of @len bytes from page @pgoff on is outside. */
+/* Return -EINVAL unless @len bytes from page @pgoff on are inside. */
 int shmbuf_check_window(size_t size, pgoff_t pgoff, size_t len)
 {
 	if (pgoff > size >> PAGE_SHIFT)
@@ -37,7 +37,7 @@ int shmbuf_check_window(size_t size, pgoff_t pgoff, size_t len)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_check_window);
 
-/* -EINVAL if a byte of the range, in bytes, is outside. */
+/* Return -EINVAL unless @len bytes from @offset on are inside. */
 int shmbuf_check_range(size_t size, u64 offset, u64 len)
 {
 	if (offset > size || len > size - offset)
@@ -46,7 +46,7 @@ int shmbuf_check_range(size_t size, u64 offset, u64 len)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_check_range);
 
-/* Return how much of @count bytes from @pos on is inside, 0 for a negative @pos. */
+/* Return the part of @count bytes from @pos on that is inside, 0 for a negative @pos. */
 size_t shmbuf_clamp_io(size_t size, loff_t pos, size_t count)
 {
 	if (pos < 0 || pos >= size)
@@ -56,9 +56,9 @@ size_t shmbuf_clamp_io(size_t size, loff_t pos, size_t count)
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_clamp_io);
 
 /*
- * Page frame number for a page table entry that maps 2^@order pages from @pgoff on.
- * -EINVAL if the buffer does not have all of them, or if the PFN is not aligned to
- * their number, as a huge entry requires.
+ * Compute the PFN for a PTE or PMD that maps 2^@order pages from @pgoff on. Return
+ * -EINVAL if a page is outside the buffer, or if the PFN is not aligned to the number
+ * of pages, as a PMD requires.
  */
 int shmbuf_pgoff_to_pfn(unsigned long base_pfn, size_t size, pgoff_t pgoff,
 			unsigned int order, unsigned long *pfn)
@@ -75,8 +75,8 @@ int shmbuf_pgoff_to_pfn(unsigned long base_pfn, size_t size, pgoff_t pgoff,
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_pgoff_to_pfn);
 
 /*
- * Page frame number of a physical range. -EINVAL if the range is empty, too large for
- * a buffer, not whole pages, or exceeds a physical address or a page frame number.
+ * Compute the PFN of a physical range. Return -EINVAL if the range is empty, larger
+ * than a buffer, not whole pages, or beyond the physical addresses or the PFNs.
  */
 int shmbuf_region_to_pfn(phys_addr_t start, u64 size, unsigned long *pfn)
 {
@@ -94,9 +94,8 @@ int shmbuf_region_to_pfn(phys_addr_t start, u64 size, unsigned long *pfn)
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_region_to_pfn);
 
 /*
- * Largest order up to @limit at which a folio at @index is aligned to its own size, as
- * the page cache and a huge entry require, and does not exceed @end, which is more
- * than @index.
+ * Return the largest order up to @limit at which a folio at @index is aligned and ends
+ * by @end. The page cache and a PMD require the alignment. @end is more than @index.
  */
 unsigned int shmbuf_folio_order(pgoff_t index, pgoff_t end, unsigned int limit)
 {

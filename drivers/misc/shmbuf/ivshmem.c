@@ -2,16 +2,16 @@
 /*
  * Shared memory between virtual machines: QEMU's ivshmem device.
  *
- * The device has memory that several guests see, BAR 2, which is published as
- * /dev/shmbuf-ivshmemN; unbinding the driver, or unplugging the device, revokes it.
- * The BAR is memory of the host, so it is mapped cached.
+ * BAR 2 is memory that several guests share. The driver publishes BAR 2 as
+ * /dev/shmbuf-ivshmemN. Unbinding the driver or unplugging the device revokes the
+ * buffer. BAR 2 is host memory, so the driver maps BAR 2 cached.
  *
- * The variant with doorbells has MSI-X vectors, each of which becomes a signal of
- * the buffer, and gives each guest a number, "id" in sysfs. A signal of a program
- * rings vector 0 of the guest that "peer" in sysfs names. The device does
- * not report which guests exist, and ignores a doorbell for one that does not.
+ * The doorbell variant has MSI-X vectors. Each interrupt signals the buffer. The variant
+ * also gives each guest a number, "id" in sysfs. A signal from a process rings vector 0
+ * of the guest that "peer" in sysfs names. The device does not list the guests, and
+ * ignores a doorbell for a missing guest.
  *
- * The protocol is QEMU's docs/specs/ivshmem-spec.rst.
+ * QEMU's docs/specs/ivshmem-spec.rst specifies the protocol.
  */
 
 #include <linux/bits.h>
@@ -41,7 +41,7 @@
 struct ivshmem {
 	void __iomem *regs;
 	struct shmbuf *buf;
-	u16 peer;		/* who hears of a signal */
+	u16 peer;		/* guest that a signal rings */
 	int number;
 };
 
@@ -68,7 +68,7 @@ static ssize_t id_show(struct device *dev, struct device_attribute *attr,
 	struct ivshmem *iv = dev_get_drvdata(dev);
 	u32 id = ioread32(iv->regs + IVSHMEM_IV_POSITION);
 
-	/* No number from the server yet, or no device any more. */
+	/* The server has not sent a number yet, or the device is unplugged. */
 	if (id == U32_MAX)
 		return -ENODEV;
 	return sysfs_emit(text, "%u\n", id);
@@ -116,7 +116,7 @@ static const struct attribute_group ivshmem_group = {
 };
 __ATTRIBUTE_GROUPS(ivshmem);
 
-/* After the interrupts are freed and before the registers are unmapped. */
+/* Runs after the interrupts are freed and before the registers are unmapped. */
 static void ivshmem_withdraw(void *data)
 {
 	struct ivshmem *iv = data;
@@ -195,7 +195,7 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct ivshmem *iv;
 	int err;
 
-	/* It had interrupts of another kind, and came up without its memory. */
+	/* Revision 0 has legacy interrupts, and starts without its memory. */
 	if (!pdev->revision)
 		return dev_err_probe(dev, -ENODEV,
 				     "revision 0, which only QEMU before 2.6 has\n");
@@ -211,7 +211,7 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	iv->regs = pcim_iomap(pdev, IVSHMEM_REGS, 0);
 	if (!iv->regs)
 		return dev_err_probe(dev, -ENODEV, "no registers\n");
-	/* With two guests, the other one. */
+	/* By default, the peer of two guests is the other guest. */
 	iv->peer = ioread32(iv->regs + IVSHMEM_IV_POSITION) ^ 1;
 	pci_set_drvdata(pdev, iv);
 

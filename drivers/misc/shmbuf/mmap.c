@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping a buffer: what is allowed, and what is counted.
+ * Buffer mappings: checks and counts.
  *
- * ->mmap_prepare() only describes a mapping and keeps no state, because mmap()
- * may still fail after it. A mapping counts from ->mapped() on, which runs
- * once the VMA exists. ->mmap_prepare() leaves the flags of the VMA in
- * vm_private_data, and ->mapped() replaces them with the buffer. mm keeps the
- * buffer only if ->mapped() succeeds, but may call ->close() in either case. So a
- * VMA counts if its vm_private_data is the buffer.
+ * ->mmap_prepare() only describes a mapping and does not keep state, because mmap()
+ * may fail after it. A mapping counts from ->mapped() on, which runs once the VMA
+ * exists. ->mmap_prepare() stores the VMA flags in vm_private_data, and ->mapped()
+ * replaces the flags with the buffer. mm keeps the buffer only if ->mapped() succeeds,
+ * but may call ->close() in either case. A VMA therefore counts if its
+ * vm_private_data is the buffer.
  *
- * mm may extend a VMA, but never merges away a VMA that has ->close(). So the
- * number of VMAs changes only in ->mapped(), ->open() and ->close().
+ * mm may extend a VMA, but never merges a VMA with ->close() into another. The
+ * number of VMAs therefore changes only in ->mapped(), ->open() and ->close().
  */
 
 #include <kunit/visibility.h>
@@ -26,7 +26,7 @@ static int count_new_mapping(struct shmbuf *buf, bool writable)
 	guard(spinlock)(&buf->lock);
 	if (shmbuf_revoked(buf))
 		return -ENODEV;
-	/* Sealed since ->mmap_prepare() looked, or about to be: look again. */
+	/* Sealed since ->mmap_prepare() ran, or a write seal is being added. */
 	if (writable && (buf->sealing || (buf->seals & SHMBUF_SEAL_WRITE)))
 		return -EAGAIN;
 	WRITE_ONCE(buf->mappings, buf->mappings + 1);
@@ -48,10 +48,10 @@ static void count_mapping(struct shmbuf *buf, int change, bool writable)
 }
 
 /*
- * The VMA whose ->mapped() is running, for a backing that installs PTEs there. NULL if
- * a driver's ->mmap() forwards to ->mmap_prepare(): its VMA is not inserted yet. The
- * tree still has the VMA that MAP_FIXED replaces, and that VMA does not have the
- * private data of this one.
+ * Find the VMA whose ->mapped() is running, for a backing that installs PTEs. Return
+ * NULL if a driver's ->mmap() forwards to ->mmap_prepare(): the new VMA is not inserted
+ * yet. A VMA that MAP_FIXED replaces is still in the tree, but does not have the
+ * private data of the new VMA.
  */
 struct vm_area_struct *shmbuf_find_new_vma(const struct file *file,
 					   unsigned long start,
@@ -112,13 +112,12 @@ void shmbuf_vma_close(struct vm_area_struct *vma)
 }
 
 /**
- * shmbuf_mappings() - the number of mappings of a buffer
+ * shmbuf_mappings() - return the number of mappings of a buffer
  * @buf: the buffer
  *
  * A mapping counts from the end of mmap() on. To replace a buffer that is not
  * mapped, use shmbuf_revoke_unmapped().
  *
- * Context: Any.
  * Return: the number of VMAs, which may have changed already.
  */
 unsigned int shmbuf_mappings(const struct shmbuf *buf)
@@ -134,18 +133,18 @@ static int check_mapping(struct shmbuf *buf, const struct vm_area_desc *desc)
 	err = shmbuf_check_access(buf, desc->file);
 	if (err)
 		return err;
-	/* A write to a private mapping makes a page that does not follow the buffer. */
+	/* A private copy of a page would miss later stores to the buffer. */
 	if (!vma_desc_test(desc, VMA_MAYSHARE_BIT) &&
 	    vma_desc_test_any(desc, VMA_WRITE_BIT, VMA_MAYWRITE_BIT))
 		return -EINVAL;
-	/* mm refuses this too, but only on a noexec filesystem. */
+	/* mm refuses PROT_EXEC only on a noexec filesystem. */
 	if (vma_desc_test(desc, VMA_EXEC_BIT))
 		return -EPERM;
 	return shmbuf_check_window(buf->size, desc->pgoff,
 				   vma_desc_size(desc));
 }
 
-/* ->mmap_prepare() for a window of a buffer, which desc->pgoff is relative to. */
+/* ->mmap_prepare() for a window of a buffer; desc->pgoff is relative to the buffer. */
 int shmbuf_prepare_mapping(struct shmbuf *buf, struct vm_area_desc *desc)
 {
 	int err;
@@ -161,7 +160,7 @@ int shmbuf_prepare_mapping(struct shmbuf *buf, struct vm_area_desc *desc)
 	vma_desc_clear_flags(desc, VMA_MAYEXEC_BIT);
 	desc->vm_ops = buf->ops->vm_ops;
 	buf->ops->prepare(buf, desc);
-	/* With VM_READ, the value is odd and never the address of a buffer. */
+	/* VM_READ makes the value odd, so it cannot be the address of a buffer. */
 	desc->private_data = (void *)(vma_flags_to_legacy(desc->vma_flags) |
 				      VM_READ);
 	return 0;

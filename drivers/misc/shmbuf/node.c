@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/shmbuf, the buffers that the module parameter asks for, and the module.
+ * /dev/shmbuf, the buffers of the module parameter, and module init and exit.
  */
 
 #include <kunit/visibility.h>
@@ -29,7 +29,7 @@ static long shmbuf_node_ioctl(struct file *file, unsigned int cmd,
 	return -ENOTTY;
 }
 
-/* Mount here, so that the first CREATE need not. */
+/* Mount here, or the first CREATE would pay for kern_mount(). */
 static int shmbuf_node_open(struct inode *inode, struct file *file)
 {
 	return shmbuf_pin_mount();
@@ -98,7 +98,7 @@ static const char *parse_buffer(char *spec, struct shmbuf_create *args,
 	return NULL;
 }
 
-/* -ENOMEM alone does not tell an administrator which limit the buffer exceeds. */
+/* Without this message, -ENOMEM would not tell which limit the buffer exceeds. */
 static void report_no_memory(const char *name, const struct shmbuf_create *args)
 {
 	unsigned long nr = args->size >> PAGE_SHIFT, limit;
@@ -122,7 +122,7 @@ static void report_no_memory(const char *name, const struct shmbuf_create *args)
 	       name, args->size / SZ_1K, what, limit * (PAGE_SIZE / SZ_1K));
 }
 
-/* Make and publish NAME:SIZE[:BACKING[:CACHE]]. The node holds the buffer. */
+/* Create and publish NAME:SIZE[:BACKING[:CACHE]]. The node holds the buffer. */
 VISIBLE_IF_KUNIT struct shmbuf *shmbuf_publish_spec(char *spec,
 						    struct device *dev)
 {
@@ -151,7 +151,7 @@ VISIBLE_IF_KUNIT struct shmbuf *shmbuf_publish_spec(char *spec,
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_publish_spec);
 
-/* A buffer that cannot be published is reported, and the others are not affected. */
+/* If a buffer cannot be published, report the buffer and publish the others. */
 static void publish_list(const char *list, struct device *dev)
 {
 	char *copy __free(kfree) = kstrdup(list, GFP_KERNEL);
@@ -175,7 +175,7 @@ static int __init shmbuf_init(void)
 		shmbuf_core_exit();
 		return err;
 	}
-	/* As a device of its own; if it cannot be, it has no DMA memory. */
+	/* Without a DMA mask, COHERENT and STREAM fail with -EOPNOTSUPP. */
 	err = dma_coerce_mask_and_coherent(shmbuf_node.this_device,
 					   DMA_BIT_MASK(64));
 	if (err)

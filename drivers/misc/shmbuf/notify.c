@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notification: a sequence that counts signals, and files that remember how
- * much of it they have seen.
+ * Notification: a sequence counts the signals of a buffer, and each file records the
+ * sequence that it has seen.
  *
- * A file is ready while the two differ. A signal changes the sequence before it
- * looks for sleepers, and a waiter queues itself before it reads the sequence, with
- * a full barrier in between on both sides. So either the signal finds the sleeper
- * or the waiter finds the signal. shmbuf_signal() takes no lock of the driver, so that
- * an interrupt handler can call it.
+ * A file is ready while the two values differ. A signal changes the sequence before it
+ * looks for sleepers. A waiter queues itself before it reads the sequence. Both sides
+ * have a full barrier in between, so either the signal finds the sleeper or the waiter
+ * finds the signal. shmbuf_signal() does not take a driver lock, so an interrupt handler
+ * can call it.
  */
 
 #include <kunit/visibility.h>
@@ -17,9 +17,9 @@
 #include "shmbuf.h"
 
 /*
- * The sequence that a file has seen is in private_data, instead of an allocation.
- * If a long has 32 bits, only the low half is kept: differences are right for up
- * to 2^32 signals between two ACKs.
+ * private_data holds the sequence that a file has seen, without an allocation. If a
+ * long has 32 bits, only the low half is stored, and ACK miscounts more than 2^32
+ * signals.
  */
 static unsigned long seen(const struct file *file)
 {
@@ -33,14 +33,14 @@ static void set_seen(struct file *file, u64 sequence)
 
 static bool is_pending(struct shmbuf *buf, const struct file *file)
 {
-	/* Acquire: the consumer then loads what was stored before the signal. */
+	/* Acquire: without it, the consumer could load data older than the signal. */
 	return (unsigned long)atomic64_read_acquire(&buf->sequence) !=
 	       seen(file);
 }
 
 /*
- * Initialise a new buffer file, with no signal pending. read() and write() never
- * wait, and without FMODE_NOWAIT io_uring waits for a signal before it reads.
+ * Initialise a new buffer file without pending signals. read() and write() never
+ * block. Without FMODE_NOWAIT, io_uring would wait for a signal before it reads.
  */
 void shmbuf_watch(struct shmbuf *buf, struct file *file)
 {
@@ -48,7 +48,7 @@ void shmbuf_watch(struct shmbuf *buf, struct file *file)
 	set_seen(file, atomic64_read(&buf->sequence));
 }
 
-/* Each open file has its own view, so an exclusive waiter (epoll) is not the only one. */
+/* Wake all waiters, even exclusive ones (epoll): each file has a separate sequence. */
 void shmbuf_wake(struct shmbuf *buf, __poll_t events)
 {
 	__wake_up(&buf->wait, TASK_NORMAL, 0, poll_to_key(events));
@@ -69,7 +69,7 @@ u64 shmbuf_signal(struct shmbuf *buf)
 {
 	u64 sequence = atomic64_inc_return(&buf->sequence);
 
-	/* The barrier in here pairs with those of poll_wait() and wait_event(). */
+	/* The barrier in wq_has_sleeper() pairs with poll_wait() and wait_event(). */
 	if (wq_has_sleeper(&buf->wait))
 		shmbuf_wake(buf, EPOLLIN | EPOLLRDNORM);
 	return sequence;
@@ -81,9 +81,9 @@ u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count)
 {
 	u64 sequence;
 
-	/* Two threads may acknowledge through one file. */
+	/* Without the lock, two threads could both count a signal of one file. */
 	guard(spinlock)(&buf->lock);
-	/* Acquire: as is_pending(). */
+	/* Acquire: as in is_pending(). */
 	sequence = atomic64_read_acquire(&buf->sequence);
 	*count = (unsigned long)sequence - seen(file);
 	set_seen(file, sequence);
@@ -91,7 +91,7 @@ u64 shmbuf_ack(struct shmbuf *buf, struct file *file, u64 *count)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_ack);
 
-/* Wait for a signal that @file has not seen. -ENODEV if the buffer is revoked. */
+/* Wait for a signal that @file has not seen. Return -ENODEV if the buffer is revoked. */
 int shmbuf_wait(struct shmbuf *buf, struct file *file)
 {
 	int err;
@@ -104,7 +104,7 @@ int shmbuf_wait(struct shmbuf *buf, struct file *file)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_wait);
 
-/* Tell the device about a signal. It may go away, see shmbuf_revoke(). */
+/* Pass a signal on to the device. Without the lock, the device could be unbound. */
 void shmbuf_signal_device(struct shmbuf *buf)
 {
 	filemap_invalidate_lock_shared(buf->inode.i_mapping);
@@ -114,7 +114,7 @@ void shmbuf_signal_device(struct shmbuf *buf)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_signal_device);
 
-/* EPOLLIN while signals are pending. write() never blocks, so EPOLLOUT always. */
+/* EPOLLIN while signals are pending. EPOLLOUT always, as write() never blocks. */
 __poll_t shmbuf_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct shmbuf *buf = shmbuf_of_file(file);

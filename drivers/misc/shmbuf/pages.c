@@ -5,8 +5,8 @@
  *
  * A mapping is an ordinary shared file mapping: mm finds the folios in the page
  * cache, get_user_pages() and futexes work, and a fault takes no driver lock. The
- * folios must not move, because the kernel mapping and DMA may use them at any time:
- * mm does not migrate a dirty folio, ->release_folio() refuses to drop or split one,
+ * folios must not move, because the kernel mapping and DMA may use them at any time.
+ * mm does not migrate a dirty folio, ->release_folio() refuses to drop or split a folio,
  * and an unevictable mapping is not reclaimed.
  */
 
@@ -33,7 +33,7 @@
 #include "shmbuf.h"
 #include "trace.h"
 
-/* All folios are allocated with the buffer. A memory error can remove one for good. */
+/* Called if mm has removed a folio for a memory error: the contents are lost. */
 static int shmbuf_read_folio(struct file *file, struct folio *folio)
 {
 	folio_unlock(folio);
@@ -49,17 +49,16 @@ static bool shmbuf_dirty_folio(struct address_space *mapping,
 
 /*
  * A process that may only read the buffer can ask mm to split a folio, for
- * instance with MADV_PAGEOUT, and nothing would merge the pages again. Only after
- * a memory error, mm may split the folio: otherwise the bad page would be freed
- * with the others. If revocation has set i_size to 0 meanwhile, mm drops all of the
- * folio, and would account dirty pages to the writeback domain that this inode
- * does not have.
+ * instance with MADV_PAGEOUT. mm would not merge the pages again. After a memory error,
+ * allow the split, or mm would free the bad page with the other pages of the folio. If
+ * revocation has set i_size to 0 meanwhile, mm drops the whole folio. If dirty, the pages
+ * would be accounted to a writeback domain, which this inode does not have.
  */
 static bool shmbuf_release_folio(struct folio *folio, gfp_t gfp)
 {
 	if (!folio_test_large(folio) || !folio_test_has_hwpoisoned(folio))
 		return false;
-	/* The split of a pinned folio fails; clean, it could be evicted later. */
+	/* Splitting a pinned folio fails, and mm could evict the clean folio later. */
 	if (folio_ref_count(folio) != folio_expected_ref_count(folio) + 1)
 		return false;
 	folio_clear_dirty(folio);
@@ -83,7 +82,7 @@ struct folio *shmbuf_alloc_folio(unsigned int order, int numa_node)
 
 	KUNIT_STATIC_STUB_REDIRECT(shmbuf_alloc_folio, order, numa_node);
 
-	/* A smaller folio is better than one that takes long to find. */
+	/* Fall back to a smaller folio rather than compact memory for a large folio. */
 	if (order)
 		gfp = (gfp & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY;
 	if (numa_node == NUMA_NO_NODE)
@@ -102,7 +101,7 @@ static int add_folio(struct address_space *mapping, struct folio *folio,
 		folio_set_dirty(folio);
 		folio_unlock(folio);
 	}
-	/* The page cache has its own references. */
+	/* Drop the allocation reference: the page cache holds other references. */
 	folio_put(folio);
 	return err;
 }
@@ -147,8 +146,8 @@ static int shmbuf_pages_alloc(struct shmbuf *buf, int numa_node)
 }
 
 /*
- * Drop the references of shmbuf_pages_vmap(). The eviction of the inode frees the page
- * cache, which may have lost a folio since, so the folios are those of the vmap.
+ * Drop the references of shmbuf_pages_vmap(). The page cache, which inode eviction
+ * frees, may have dropped a folio since, so find the folios through the vmap.
  */
 static void shmbuf_pages_free(struct shmbuf *buf)
 {
@@ -166,9 +165,9 @@ static void shmbuf_pages_free(struct shmbuf *buf)
 }
 
 /*
- * Refuse a folio with a memory error: a machine check in the kernel is fatal. Refuse
- * a folio that is not up to date: a fault allocated it in place of one that mm removed
- * for a memory error, and its contents are stale data of another user.
+ * Refuse a folio with a memory error: a machine check in the kernel is fatal. Refuse a
+ * folio that is not up to date: a fault allocated the folio after mm had removed a bad
+ * folio. Such a folio contains stale data of another user.
  */
 static struct folio *get_folio(struct shmbuf *buf, pgoff_t index)
 {
@@ -181,7 +180,7 @@ static struct folio *get_folio(struct shmbuf *buf, pgoff_t index)
 	return ERR_PTR(-EIO);
 }
 
-/* Not filemap_read(), which also copies from pages with a memory error. */
+/* filemap_read() would also copy from pages with a memory error. */
 static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 			   struct iov_iter *iter)
 {
@@ -213,7 +212,7 @@ static ssize_t copy_folios(struct shmbuf *buf, loff_t pos,
 	return done ?: err;
 }
 
-/* A reference to each folio prevents a split and a migration while it is mapped. */
+/* Hold each folio, or mm could split or migrate the folio while the kernel maps it. */
 static int shmbuf_pages_vmap(struct shmbuf *buf)
 {
 	unsigned long i = 0, nr = buf->size >> PAGE_SHIFT;
@@ -256,13 +255,13 @@ static long release_batch(void *batch)
 }
 
 /*
- * A folio on its way to the LRU list is referenced by a per-CPU batch. This does what
- * lru_add_drain_all() does, which is not exported. mm drains the batches of a CPU that
- * goes offline.
+ * Per-CPU batches hold references to folios that are not on the LRU list yet. Drain the
+ * batches like lru_add_drain_all(), which is not exported. If a CPU goes offline, mm
+ * drains its batches.
  */
 static void drain_all_batches(struct folio *folio)
 {
-	/* Small for the allocator, large for a stack. */
+	/* A batch is too large for the stack, but a slab allocation does not fail. */
 	struct folio_batch *batch __free(kfree) =
 		kmalloc_obj(*batch, GFP_KERNEL | __GFP_NOFAIL);
 	int cpu;
@@ -281,8 +280,8 @@ static void drain_all_batches(struct folio *folio)
 /*
  * The folio lock prevents new mappings: faults take it, and fork() leaves shared file
  * mappings to faults, see vma_needs_copy(). An unmap drops the mapcount before the
- * reference. So the reference count is read first, and an unmap in between cannot
- * hide a foreign reference.
+ * reference. Read the reference count first, or an unmap in between could hide a
+ * foreign reference.
  */
 static bool has_user(struct folio *folio, int own)
 {
@@ -299,8 +298,8 @@ static bool has_user(struct folio *folio, int own)
 
 /*
  * A folio is in use if it has references beyond those of the page cache, page tables
- * and shmbuf_vmap(): pins, but also plain references, through which some filesystems
- * write for O_DIRECT. Faults and read() hold one for a moment.
+ * and shmbuf_vmap(). These are pins, but also plain references, through which some
+ * filesystems write for O_DIRECT. Faults and read() briefly hold a reference.
  */
 static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 {
@@ -326,7 +325,7 @@ static bool shmbuf_pages_in_use(struct shmbuf *buf, bool settle)
 	return false;
 }
 
-/* A fault checks i_size with the folio locked, so no fault is past its check. */
+/* Lock each folio: otherwise a fault past its i_size check could map the folio later. */
 static void shmbuf_pages_fence(struct shmbuf *buf)
 {
 	pgoff_t index = 0, end = buf->size >> PAGE_SHIFT;
@@ -335,7 +334,7 @@ static void shmbuf_pages_fence(struct shmbuf *buf)
 	lockdep_assert_held_write(&buf->inode.i_mapping->invalidate_lock);
 	while (index < end) {
 		folio = filemap_lock_folio(buf->inode.i_mapping, index);
-		/* mm removed a bad page, or dropped a split beyond i_size. */
+		/* mm removed a bad page, or split pages beyond i_size. */
 		if (IS_ERR(folio)) {
 			index++;
 			continue;
@@ -360,7 +359,7 @@ static vm_fault_t map_huge_folio(struct vm_fault *vmf, bool wait)
 	folio = filemap_get_folio(mapping, vmf->pgoff);
 	if (IS_ERR(folio))
 		return VM_FAULT_FALLBACK;
-	/* Revocation locks the folio after it has set i_size to 0. */
+	/* Check i_size under the lock: revocation sets i_size, then locks the folio. */
 	if (wait) {
 		folio_lock(folio);
 	} else if (!folio_trylock(folio)) {
@@ -374,8 +373,8 @@ static vm_fault_t map_huge_folio(struct vm_fault *vmf, bool wait)
 		 folio_order(folio) == PMD_ORDER && folio_test_uptodate(folio) &&
 		 !folio_test_has_hwpoisoned(folio))
 		/*
-		 * Not for writing: MADV_GUARD_INSTALL may install a page table at
-		 * any time, and mm warns if an insertion for writing finds it.
+		 * MADV_GUARD_INSTALL may install a page table at any time, and mm
+		 * warns if a writable insertion finds a page table.
 		 */
 		ret = vmf_insert_folio_pmd(vmf, folio, false);
 	folio_unlock(folio);
@@ -403,7 +402,7 @@ static void map_folios_ahead(struct vm_fault *vmf)
 	}
 }
 
-/* filemap_fault() also installs a PMD, but allocates and zeroes a page table first. */
+/* Without this, filemap_fault() allocates a page table before it installs a PMD. */
 static vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf,
 					  unsigned int order)
 {
@@ -423,7 +422,7 @@ static vm_fault_t shmbuf_pages_huge_fault(struct vm_fault *vmf,
 #define shmbuf_pages_huge_fault	NULL
 #endif
 
-/* mm maps several folios for a read fault, and one for a write fault. */
+/* mm maps only one folio for a write fault. With small folios, map several. */
 static vm_fault_t shmbuf_pages_fault(struct vm_fault *vmf)
 {
 	unsigned long start = ALIGN_DOWN(vmf->address, SHMBUF_PTES_AROUND);
@@ -453,7 +452,7 @@ static const struct vm_operations_struct shmbuf_pages_vm_ops = {
 
 static void shmbuf_pages_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 {
-	/* Independent of the THP policy (madvise), mm calls ->huge_fault(). */
+	/* Without VM_HUGEPAGE, the THP policy "madvise" would bypass ->huge_fault(). */
 	vma_desc_set_flags(desc, VMA_HUGEPAGE_BIT);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings by page frame number, of the backings that are one physical range.
+ * PFN mappings of backings that are one physical range.
  */
 
 #include <linux/errno.h>
@@ -14,17 +14,17 @@
 #include "trace.h"
 
 /*
- * Without a hardware-managed accessed or dirty flag, the first access to a PTE
- * that is not accessed, and the first write to a PTE that is not dirty, fault.
+ * If the hardware does not manage the accessed and dirty flags, the first access to an
+ * old PTE and the first write to a clean PTE fault. Set the flags in advance.
  */
 pgprot_t shmbuf_accessed_prot(const struct vm_area_struct *vma, bool write)
 {
 	pte_t pte = pte_mkyoung(pfn_pte(0, vma->vm_page_prot));
 
-	/* The PTE of PROT_NONE has an inverted PFN on x86, against L1TF. */
+	/* On x86, a PROT_NONE PTE inverts its PFN (L1TF) and would corrupt prot. */
 	if (!vma_is_accessible(vma))
 		return vma->vm_page_prot;
-	/* MIPS XPA has the cache attribute in the high half of a PTE. */
+	/* On MIPS XPA, truncation would lose the cache attribute in the high half. */
 	if (sizeof(pte_val(pte)) > sizeof(pgprot_t))
 		return vma->vm_page_prot;
 	if (write)
@@ -32,15 +32,15 @@ pgprot_t shmbuf_accessed_prot(const struct vm_area_struct *vma, bool write)
 	return __pgprot(pte_val(pte));
 }
 
-/* A thread that may use THP may have installed a PMD since the fault. */
+/* A concurrent fault of a thread with THP enabled may have installed a PMD. */
 static bool has_huge_entry(const struct vm_fault *vmf)
 {
 	return pmd_trans_huge(pmdp_get_lockless(vmf->pmd));
 }
 
 /*
- * Map a page and, as mm does for folios, the pages after it. A page that is mapped
- * already stays as it is.
+ * Map a page and the following pages, as mm does for folios. PTEs that are already
+ * installed remain unchanged.
  */
 static vm_fault_t map_around(struct vm_area_struct *vma, unsigned long address,
 			     unsigned long pfn, bool write)
@@ -58,7 +58,7 @@ static vm_fault_t map_around(struct vm_area_struct *vma, unsigned long address,
 	return ret;
 }
 
-/* The PFN that a PMD would map, or an errno if a PTE has to map the address. */
+/* Find the PFN that a PMD would map. Return an errno if a PTE has to map the address. */
 static int find_huge_pfn(struct vm_area_struct *vma, unsigned long address,
 			 unsigned long *pfn)
 {
@@ -82,7 +82,7 @@ static vm_fault_t shmbuf_pfn_fault(struct vm_fault *vmf)
 
 	if (shmbuf_pgoff_to_pfn(buf->pfn, buf->size, vmf->pgoff, 0, &pfn))
 		return VM_FAULT_SIGBUS;
-	/* Exclusive, so that no concurrent fault installs a PMD. */
+	/* Take the lock exclusively, or a concurrent fault could install a PMD. */
 	huge = !find_huge_pfn(vmf->vma, vmf->address & PMD_MASK, &huge_pfn);
 	if (huge)
 		filemap_invalidate_lock(mapping);
@@ -154,7 +154,7 @@ static vm_fault_t shmbuf_pfn_huge_fault(struct vm_fault *vmf,
 #define shmbuf_pfn_huge_fault	NULL
 #endif
 
-/* ->access() for ptrace() and /proc/PID/mem, where there is no struct page. */
+/* ->access() for ptrace() and /proc/PID/mem: GUP fails without struct pages. */
 int shmbuf_vma_access(struct vm_area_struct *vma, unsigned long addr,
 		      void *data, int len, int write)
 {
@@ -205,8 +205,8 @@ void shmbuf_prepare_pfns(struct shmbuf *buf, struct vm_area_desc *desc)
 }
 
 /*
- * mm populates no VM_PFNMAP mapping, although MAP_LOCKED and mlockall() ask for
- * that. The mapping stays valid if populating it fails: a later access faults.
+ * mm does not populate VM_PFNMAP mappings, although MAP_LOCKED and mlockall() request
+ * that. If populating fails, the mapping stays valid, and later accesses fault.
  */
 int shmbuf_populate_pfns(struct shmbuf *buf, const struct file *file,
 			 unsigned long start, unsigned long end,
@@ -228,9 +228,9 @@ int shmbuf_populate_pfns(struct shmbuf *buf, const struct file *file,
 }
 
 /*
- * Map a window that is too small for a PMD at once, as each fault costs more. A region
- * is left to faults: mm tracks the memory type of a range that remap_pfn_range() maps
- * until the VMA is gone, which can be after the device.
+ * Map a window smaller than a PMD at once, as single faults cost more. Do not use this
+ * for a region: mm tracks the memory type of a range that remap_pfn_range() maps until
+ * the VMA is removed, possibly after the device.
  */
 int shmbuf_map_pfns(struct shmbuf *buf, const struct file *file,
 		    unsigned long start, unsigned long end, vm_flags_t flags)

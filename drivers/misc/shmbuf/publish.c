@@ -3,8 +3,8 @@
  * Named nodes: device nodes through which programs open a buffer by path.
  *
  * A node is a misc device. misc_open() and misc_deregister() exclude each other, so
- * an open() finds the buffer of the node. From then on the file holds a reference to
- * the buffer, so that unpublishing has no effect on the file.
+ * an open() finds the node's buffer. The file holds a reference to the buffer, so
+ * unpublishing does not affect the file.
  */
 
 #include <linux/cleanup.h>
@@ -25,7 +25,7 @@
 
 #include "shmbuf.h"
 
-/* A published buffer, to which it holds a reference. */
+/* A published buffer. The node holds a reference to the buffer. */
 struct shmbuf_name {
 	struct miscdevice misc;
 	struct list_head list;
@@ -57,7 +57,7 @@ static struct shmbuf *buf_of(struct device *dev)
 	return container_of(misc, struct shmbuf_name, misc)->buf;
 }
 
-/* stat() of a device node has no size. */
+/* stat() of a device node does not report the size. */
 static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 			 char *page)
 {
@@ -79,7 +79,7 @@ static struct attribute *shmbuf_name_attrs[] = {
 };
 ATTRIBUTE_GROUPS(shmbuf_name);
 
-/* Only characters that need no quoting in a shell, a udev rule or sysfs. */
+/* Allow only characters that shells, udev rules and sysfs do not quote. */
 bool shmbuf_name_valid(const char *name)
 {
 	size_t i;
@@ -100,7 +100,7 @@ static int check_conflict(const struct shmbuf_name *n)
 	list_for_each_entry(other, &names, list) {
 		if (other->buf == n->buf)
 			return -EBUSY;
-		/* sysfs would print a warning with a stack trace. */
+		/* Otherwise sysfs would print a warning with a stack trace. */
 		if (!strcmp(other->node, n->node))
 			return -EEXIST;
 	}
@@ -111,14 +111,14 @@ static int check_conflict(const struct shmbuf_name *n)
  * shmbuf_publish() - let programs open a buffer as /dev/shmbuf-NAME
  * @buf: the buffer; the node holds a reference until shmbuf_unpublish()
  * @name: NAME, up to 31 ASCII letters, digits, dots, dashes and underscores
- * @mode: permissions of the node, as in chmod(); 0600 is for root alone
+ * @mode: permissions of the node, as in chmod(); 0600 allows root only
  *
- * An open of the node gives a buffer file like the one of SHMBUF_IOC_CREATE, but
- * fstat() does not report the size.
+ * open() of the node yields a buffer file as from SHMBUF_IOC_CREATE, but fstat()
+ * does not report the size.
  *
  * Context: Process context, may sleep.
  * Return: 0, -EINVAL for a bad name or mode, -EEXIST if the name is in use,
- *	-EBUSY if the buffer is published already, -ENODEV if it is revoked,
+ *	-EBUSY if the buffer is already published, -ENODEV if the buffer is revoked,
  *	or another negative errno if the device cannot be registered.
  */
 int shmbuf_publish(struct shmbuf *buf, const char *name, umode_t mode)
@@ -137,7 +137,7 @@ int shmbuf_publish(struct shmbuf *buf, const char *name, umode_t mode)
 	n->misc.minor = MISC_DYNAMIC_MINOR;
 	n->misc.name = n->node;
 	n->misc.fops = &shmbuf_name_ops;
-	/* misc_register() takes a mode of 0 as the default. */
+	/* Without S_IFCHR, misc_register() would replace a mode of 0 by the default. */
 	n->misc.mode = mode | S_IFCHR;
 	n->misc.parent = buf->dev;
 	n->misc.groups = shmbuf_name_groups;
@@ -162,7 +162,7 @@ EXPORT_SYMBOL_GPL(shmbuf_publish);
  * shmbuf_unpublish() - undo shmbuf_publish()
  * @buf: the buffer; if it is not published, this does nothing
  *
- * Removes the node. An open file or a mapping keeps the buffer.
+ * Removes the node. Open files and mappings still hold the buffer.
  *
  * Context: Process context, may sleep.
  */

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Backing REGION: a physical range that another driver owns, such as registers or
- * memory of a device.
+ * Backing REGION: a physical range that another driver owns, such as device registers
+ * or device memory.
  *
- * The kernel maps the whole range at creation, with the cache attribute that
- * processes will get. read() and ->access() use that mapping. On x86 it also puts
- * the attribute into force: PTEs of I/O memory follow the memory type that is on
- * record for the range.
+ * The kernel maps the whole range at creation, with the cache attribute of process
+ * mappings. read() and ->access() use the kernel mapping. On x86, the kernel mapping
+ * also reserves the memory type of the range, which PTEs of I/O memory follow.
  */
 
 #include <kunit/static_stub.h>
@@ -39,7 +38,7 @@ VISIBLE_IF_KUNIT int shmbuf_map_region(struct shmbuf *buf)
 
 	switch (buf->cache) {
 	case SHMBUF_CACHE_CACHED:
-		/* In a guest with encrypted memory, as processes see it. */
+		/* Decrypt as for processes, or read() would see ciphertext. */
 		vaddr = memremap(start, buf->size, MEMREMAP_WB |
 				 (is_ram(start, buf->size) ? 0 : MEMREMAP_DEC));
 		break;
@@ -47,7 +46,7 @@ VISIBLE_IF_KUNIT int shmbuf_map_region(struct shmbuf *buf)
 		vaddr = memremap(start, buf->size, MEMREMAP_WC);
 		break;
 	case SHMBUF_CACHE_UNCACHED:
-		/* pgprot_noncached() is stricter than ioremap() on some. */
+		/* On arm64, pgprot_noncached() is stricter than ioremap(). */
 		iomem = ioremap_np(start, buf->size) ?:
 			ioremap(start, buf->size);
 		break;
@@ -74,7 +73,7 @@ static void shmbuf_region_free(struct shmbuf *buf)
 static void shmbuf_region_prepare(struct shmbuf *buf, struct vm_area_desc *desc)
 {
 	shmbuf_prepare_pfns(buf, desc);
-	/* Memory of a guest or the machine may be encrypted, a device is not. */
+	/* Device memory is not encrypted. Encrypted PTEs would garble the data. */
 	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT) &&
 	    !is_ram(PFN_PHYS(buf->pfn), buf->size))
 		desc->page_prot = pgprot_decrypted(desc->page_prot);
@@ -92,13 +91,13 @@ static const struct shmbuf_backing shmbuf_region = {
 };
 
 /**
- * shmbuf_wrap_region() - make a buffer from a physical range
- * @region: the range, which stays the caller's
+ * shmbuf_wrap_region() - create a buffer from a physical range
+ * @region: the range, which the caller continues to own
  *
  * Context: Process context, may sleep.
- * Return: the buffer, to be given back with shmbuf_put(), or an ERR_PTR():
- *	-EINVAL when the range is not whole pages or the attribute is unknown,
- *	-EOPNOTSUPP when the range cannot have the attribute, -ENOMEM.
+ * Return: the buffer, to be released with shmbuf_put(), or an ERR_PTR():
+ *	-EINVAL if the range is not whole pages or the attribute is unknown,
+ *	-EOPNOTSUPP if the range cannot have the attribute, -ENOMEM.
  */
 struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 {
@@ -114,7 +113,7 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 		return ERR_PTR(err);
 	if (region->cache > SHMBUF_CACHE_DEVICE)
 		return ERR_PTR(-EINVAL);
-	/* The direct map already maps RAM, cached. */
+	/* The direct map maps RAM cached. Another cache mode would conflict. */
 	if (is_ram(region->start, region->size) &&
 	    region->cache != SHMBUF_CACHE_CACHED)
 		return ERR_PTR(-EOPNOTSUPP);
@@ -123,7 +122,7 @@ struct shmbuf *shmbuf_wrap_region(const struct shmbuf_region *region)
 	buf = shmbuf_alloc(&shmbuf_region, region->size, &args, region->dev);
 	if (IS_ERR(buf))
 		return buf;
-	/* Other writers are not known, so no seal can promise anything. */
+	/* The device may write at any time, so a write seal would not hold. */
 	buf->seals = SHMBUF_SEAL_SEAL;
 	buf->privileged = region->privileged;
 	buf->signal_device = region->signal;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Revocation: the memory of a buffer goes away while processes have it mapped.
+ * Revocation: remove the memory of a buffer while processes have the buffer mapped.
  *
- * i_size becomes 0, and each lock under which it is checked is taken, before all
- * mappings are zapped, see struct shmbuf. The memory of a device is freed here. Other
- * memory is freed with the buffer, and a read() or write() of it that is under way may
- * still copy one block.
+ * Revocation sets i_size to 0 and takes each lock under which i_size is checked, see
+ * struct shmbuf. Revocation then zaps all mappings and frees device memory. Other memory
+ * is freed with the buffer. A concurrent read() or write() of other memory may still
+ * copy one block.
  */
 
 #include <kunit/visibility.h>
@@ -17,18 +17,19 @@
 #include "trace.h"
 
 /**
- * shmbuf_revoke() - take a buffer away from all processes
+ * shmbuf_revoke() - revoke the access of all processes to a buffer
  * @buf: the buffer
  *
- * Afterwards touching a mapping raises SIGBUS, poll() reports EPOLLHUP, INFO
- * says that the buffer is revoked, and opening, mapping, reading, writing and
- * other ioctls fail with ENODEV. The memory of a device is freed, and the caller
- * sees to it that neither the device nor a driver uses it any more; of other
- * memory, a kernel address that was asked for before stays valid. It is no error
- * to revoke a buffer twice.
+ * Afterwards, accessing a mapping raises SIGBUS, poll() reports EPOLLHUP, and INFO
+ * reports the revocation. open(), mmap(), read(), write() and other ioctls fail with
+ * ENODEV. Revoking a buffer twice is allowed.
  *
- * Importers of a DMA-BUF of memory of a device have to unmap it first, and this
- * function waits for them.
+ * Device memory is freed. The caller ensures that neither the device nor a driver uses
+ * the memory afterwards. For other memory, a kernel address from shmbuf_vmap() stays
+ * valid.
+ *
+ * For device memory, this function waits until importers of the DMA-BUF have unmapped
+ * the memory.
  *
  * Context: Process context, may sleep. Takes the locks that a page fault takes.
  */
@@ -47,15 +48,15 @@ void shmbuf_revoke(struct shmbuf *buf)
 	if (buf->ops->fence)
 		buf->ops->fence(buf);
 	/*
-	 * Only a counted VMA has PTEs, except one whose ->mapped() has failed half
-	 * way. That VMA keeps the buffer, but not the memory of a device.
+	 * Only counted VMAs have PTEs, except a VMA whose ->mapped() failed half
+	 * way. Such a VMA holds the buffer, but device memory is freed below.
 	 */
 	if (mapped || buf->ops->of_device)
 		unmap_mapping_range(mapping, 0, 0, 1);
 	filemap_invalidate_unlock(mapping);
-	/* First, as a program may have to make an importer let go. */
+	/* Wake first: a process may have to stop an importer, or the wait hangs. */
 	shmbuf_wake(buf, EPOLLHUP);
-	/* Not under the invalidate lock: an importer may have to fault. */
+	/* An importer may have to fault, which the invalidate lock would block. */
 	shmbuf_revoke_export(buf);
 	if (buf->ops->of_device)
 		shmbuf_free_memory(buf);
@@ -66,14 +67,14 @@ EXPORT_SYMBOL_GPL(shmbuf_revoke);
  * shmbuf_revoke_unmapped() - revoke a buffer unless it is mapped
  * @buf: the buffer
  *
- * For a driver that replaces a buffer, but not while a process has it mapped. If
- * an mmap() has passed shmbuf_mmap_prepare() and is not counted yet, the mmap()
- * fails with ENODEV. The memory of a device is freed, as by shmbuf_revoke().
+ * For a driver that replaces a buffer only if the buffer is not mapped. If an mmap()
+ * has passed shmbuf_mmap_prepare() and is not counted yet, the mmap() fails with ENODEV.
+ * Device memory is freed, as by shmbuf_revoke().
  *
  * Do not hold a lock that ->mmap_prepare() takes.
  *
- * Context: as shmbuf_revoke().
- * Return: 0, or -EBUSY if the buffer is mapped, which leaves it as it is.
+ * Context: As shmbuf_revoke().
+ * Return: 0, or -EBUSY if the buffer is mapped. The buffer then remains unchanged.
  */
 int shmbuf_revoke_unmapped(struct shmbuf *buf)
 {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Seals: a promise to every user of a buffer that its contents stay.
+ * Seals: a guarantee to all users of a buffer that the contents do not change.
  *
- * Each writer holds a count: a VMA that may be written, from ->mapped() to
- * ->close(), and a write() while it copies. A write seal is added only while both
- * counts are 0, under the lock that protects them. A new VMA and a new write()
- * check the seals under that lock before they are counted. A copy or a part of a
- * counted VMA needs no check.
+ * Each writer holds a count: a writable VMA from ->mapped() to ->close(), and a write()
+ * while it copies. A write seal is added only while both counts are 0, under
+ * shmbuf->lock. A new VMA and a new write() check the seals under the same lock before
+ * they are counted. Duplicates and parts of a counted VMA do not need a check.
  */
 
 #include <kunit/visibility.h>
@@ -38,7 +37,7 @@ static void end_sealing(struct shmbuf *buf, u32 added)
 	WRITE_ONCE(buf->seals, buf->seals | added);
 }
 
-/* Faults and read() hold references for a moment, so check again after a while. */
+/* Faults and read() briefly hold references: retry, or sealing would fail spuriously. */
 static bool in_use(struct shmbuf *buf)
 {
 	unsigned int us;
@@ -55,8 +54,8 @@ static bool in_use(struct shmbuf *buf)
 
 /*
  * Add @seals, SHMBUF_SEAL_* that the caller has checked. A device may still write
- * through a writable mapping that is gone. So first new writers are refused, then
- * the memory is checked for users, and only then the seal is visible.
+ * through pins from a removed mapping. Refuse new writers first, then check the memory
+ * for pins, and only then set the seal.
  */
 int shmbuf_seal(struct shmbuf *buf, u32 seals)
 {
@@ -76,7 +75,7 @@ int shmbuf_seal(struct shmbuf *buf, u32 seals)
 		added = 0;
 		err = -EBUSY;
 	}
-	/* A SYNC that discards what is cached must find it in memory. */
+	/* Write back the cache, or a later SYNC could discard cached data. */
 	if (added & SHMBUF_SEAL_WRITE)
 		shmbuf_sync(buf, 0, buf->size, DMA_TO_DEVICE, true);
 	end_sealing(buf, added);
@@ -84,7 +83,7 @@ int shmbuf_seal(struct shmbuf *buf, u32 seals)
 }
 EXPORT_SYMBOL_IF_KUNIT(shmbuf_seal);
 
-/* Keep write seals away while a write() copies. */
+/* Prevent write seals while a write() copies, or sealed contents would change. */
 int shmbuf_begin_write(struct shmbuf *buf)
 {
 	guard(spinlock)(&buf->lock);

@@ -24,34 +24,34 @@ struct user_struct;
 
 /**
  * struct shmbuf_backing - one kind of memory behind a buffer
- * @name: what people call it
+ * @name: name for users
  * @backing: SHMBUF_BACKING_*
  * @caches: BIT(SHMBUF_CACHE_*) of each cache attribute that can be honoured
  * @pinnable: has SHMBUF_CAP_PINNABLE
  * @exportable: the kernel mapping is one of struct pages, for a DMA-BUF
- * @of_device: the memory is the device's and goes away with it: it is freed when
- *	the buffer is revoked, and processes reach it only under the invalidate
- *	lock
- * @vm_ops: of each VMA, with shmbuf_vma_mapped(), _open() and _close()
- * @alloc: get zeroed memory for the whole buffer from the node, or from any
- *	with NUMA_NO_NODE, and set map_unit, pfn and map as far as they
- *	apply; undoing it on failure is up to @free. NULL for existing memory,
- *	which is not charged.
- * @free: give back what @alloc got, also when that was cut short or never ran;
- *	called when nothing can reach the memory any more, and again with @of_device
+ * @of_device: the memory belongs to the device. Revocation frees the memory, and
+ *	faults, read(), write() and SYNC access the memory under the invalidate lock.
+ * @vm_ops: operations of each VMA, with shmbuf_vma_mapped(), _open() and _close()
+ * @alloc: allocate zeroed memory for the whole buffer from the node, or from any
+ *	node with NUMA_NO_NODE, and set map_unit, pfn and map as far as they
+ *	apply. If @alloc fails, @free frees the partial allocation. NULL for existing
+ *	memory, which is not charged.
+ * @free: free the memory that @alloc allocated, even if @alloc failed or never ran.
+ *	Called when the memory is no longer in use. Called twice with @of_device.
  * @prepare: the part of ->mmap_prepare() that depends on the backing
  * @mapped: called when a VMA has been inserted and counted, with the flags that
- *	mmap() asked for; see shmbuf_find_new_vma(). If it fails, the count is
- *	undone. NULL if nothing to do.
- * @copy: copy between the buffer at @pos and @iter, in the direction of @iter,
- *	which is not empty and fits; returns the bytes copied, less on a fault,
- *	or a negative errno
- * @vmap: set map, called once and only if @alloc did not; NULL if not possible
- * @sync: hand a range over to the CPU, or with @end back to the device; NULL when
- *	that is never needed
- * @in_use: true if a device or the kernel may write to the memory on behalf of a
- *	mapping that is gone. With @settle, references of mm are dropped for
- *	the next call. NULL if not possible.
+ *	mmap() asked for; see shmbuf_find_new_vma(). If @mapped fails, the caller
+ *	drops the count. NULL if not needed.
+ * @copy: copy between the buffer at @pos and @iter, in the direction of @iter.
+ *	@iter is not empty and fits. Returns the bytes copied (fewer on a fault)
+ *	or a negative errno.
+ * @vmap: set map. Called once, and only if @alloc did not set map. NULL if not
+ *	possible.
+ * @sync: transfer a range to the CPU, or with @end back to the device; NULL if
+ *	not needed
+ * @in_use: true if a device or the kernel may still write to the memory through
+ *	pins from a removed mapping. With @settle, drop references of mm for the
+ *	next call. NULL if not possible.
  * @fence: wait for faults that began before i_size became 0; NULL if the
  *	invalidate lock does that
  */
@@ -84,13 +84,13 @@ struct shmbuf_backing {
  * - mapping->invalidate_lock protects page tables with PFNs: a PFN fault checks for
  *   revocation with the lock held shared. Revocation, which zaps the page tables,
  *   holds the lock exclusively, and so does a fault that installs a PTE where another
- *   thread could install a PMD. The lock also protects the memory of a device, which
+ *   thread could install a PMD. The lock also protects device memory, which
  *   revocation frees: read(), write() and SYNC of such memory hold it shared;
  * - the folio lock protects page tables with folios: a fault checks i_size, which
  *   revocation sets to 0 before it locks each folio once;
  * - shmbuf->lock protects the counts, the seals, the switch of i_size to 0, and
- *   the sequence that a file has seen. It is a leaf, and never held while user memory
- *   is accessed.
+ *   the sequence that a file has seen. shmbuf->lock is a leaf lock, and is never held
+ *   while user memory is accessed.
  *
  * mmap_lock comes after i_rwsem and before the others, as faults take it. The
  * notification sequence is atomic and takes no lock, so that an interrupt handler
@@ -106,27 +106,26 @@ struct shmbuf_backing {
  * @cache: SHMBUF_CACHE_*
  * @name: for humans, NUL-terminated and padded with NUL
  * @dev: device that the memory belongs to, with @of_device
- * @dma: its address for @dev, or DMA_MAPPING_ERROR
+ * @dma: DMA address for @dev, or DMA_MAPPING_ERROR
  * @user: charged for the memory (RLIMIT_MEMLOCK), or NULL
- * @map_unit: largest size in bytes that one page table entry may map, as of
- *	allocation
+ * @map_unit: largest size in bytes that one PTE or PMD may map, as of allocation
  * @pfn: page frame number of the first page of a physical range
  * @small_folios: memory was fragmented when PAGES allocated the last folio
  * @privileged: only for processes with CAP_SYS_RAWIO
- * @signal_device: passes a signal on to @dev, or NULL
- * @provider: of a region, that devices reach, or NULL
+ * @signal_device: pass a signal on to @dev, or NULL
+ * @provider: P2PDMA provider of a region that other devices reach, or NULL
  * @map: kernel mapping of the whole buffer; with @vmap, null until shmbuf_vmap()
- * @dmabuf: its DMA-BUF, or NULL; protected by i_rwsem
+ * @dmabuf: exported DMA-BUF, or NULL; protected by i_rwsem
  * @lock: protects the following fields up to @sequence
  * @mappings: VMAs of the buffer
- * @writable_mappings: those of them that have VM_MAYWRITE
- * @writers: write()s under way, and a DMA-BUF
+ * @writable_mappings: VMAs of the buffer that have VM_MAYWRITE
+ * @writers: write() calls in progress, plus 1 for a DMA-BUF
  * @seals: SHMBUF_SEAL_* in force
- * @sealing: a write seal is being added, no new writer may start
+ * @sealing: a write seal is being added, new writers must not start
  * @sequence: signals so far
  * @wait: waiters for the next signal
  *
- * Fields that no lock protects are constant once the buffer has a file.
+ * Fields without a lock are constant once the buffer has a file.
  */
 struct shmbuf {
 	struct inode inode;
@@ -159,15 +158,15 @@ struct shmbuf {
 };
 
 /*
- * Reliable with i_rwsem, the invalidate lock or the lock of the buffer held, and
- * otherwise a hint.
+ * Reliable if i_rwsem, the invalidate lock or shmbuf->lock is held. Otherwise, the
+ * result is a hint.
  */
 static inline bool shmbuf_revoked(const struct shmbuf *buf)
 {
 	return !i_size_read(&buf->inode);
 }
 
-/* By f_mapping, which is also what mm uses for a mapping of the file. */
+/* Use f_mapping as mm does: a named node's own inode is not the buffer inode. */
 static inline struct shmbuf *shmbuf_of_file(const struct file *file)
 {
 	return container_of(file->f_mapping->host, struct shmbuf, inode);
@@ -210,10 +209,10 @@ static inline bool shmbuf_has_page_table(const struct vm_fault *vmf)
 	return !pmd_none(pmd) && !pmd_trans_huge(pmd);
 }
 
-/* A fault of a single page also installs the following PTEs, up to a multiple of this. */
+/* A single-page fault also installs the following PTEs, up to a multiple of this. */
 #define SHMBUF_PTES_AROUND	max(PAGE_SIZE, SZ_64K)
 
-/* A huge fault also installs the following PMDs, up to a multiple of this address. */
+/* A huge fault also installs the following PMDs, up to a multiple of this. */
 #define SHMBUF_FAULT_AROUND	SZ_16M
 
 /* mmap.c */

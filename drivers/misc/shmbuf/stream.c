@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Backing STREAM: contiguous pages, cached by the CPU, which a device and the CPU
- * use in turns. SYNC hands over a range from one to the other.
+ * use in turn. SYNC transfers ownership of a range between the CPU and the device.
  */
 
 #include <kunit/static_stub.h>
@@ -18,7 +18,7 @@ static int shmbuf_stream_alloc(struct shmbuf *buf, int numa_node)
 	struct device *dev = buf->dev;
 	struct page *page;
 
-	/* The API may decrypt the pages, which page table entries would not know. */
+	/* If the API decrypts the pages, PTEs by PFN would lack the decrypted bit. */
 	if (!shmbuf_can_dma(dev, numa_node) ||
 	    cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		return -EOPNOTSUPP;

@@ -28,27 +28,27 @@ DECLARE_EVENT_CLASS(shmbuf_buffer,
 			      __entry->mappings, __entry->writable)
 );
 
-/* Before the allocation; if that fails, shmbuf_free follows at once. */
+/* Before the allocation. If the allocation fails, shmbuf_free follows at once. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_create,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* A new mapping, by mmap(), fork(), or a split; the counts include it. */
+/* A new mapping from mmap(), fork() or a split. The counts include the mapping. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_map,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* A mapping is removed; the counts do not include it. */
+/* A mapping is removed. The counts do not include the mapping. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_unmap,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* Processes lose the buffer. */
+/* Revocation removes the buffer from processes. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_revoke,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));
 
-/* Before the memory is freed. Memory of a device was freed at revocation. */
+/* Before the memory is freed. Revocation has already freed device memory. */
 DEFINE_EVENT(shmbuf_buffer, shmbuf_free,
 	     TP_PROTO(const struct shmbuf *buf),
 	     TP_ARGS(buf));

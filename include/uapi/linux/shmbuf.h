@@ -31,8 +31,8 @@
  * of the ioctl number:
  *
  * - a program older than the kernel gets the behaviour that it knows;
- * - for a program newer than the kernel, input bytes that the kernel does not
- *   know must be 0 (else ``E2BIG``), and output bytes that it does not know
+ * - if a program is newer than the kernel, input bytes that the kernel does not
+ *   know must be 0 (else ``E2BIG``). Output bytes that the kernel does not know
  *   read as 0.
  *
  * Errors that every ioctl may have:
@@ -51,24 +51,24 @@
 /* Bytes of a buffer's name, the terminating NUL included */
 #define SHMBUF_NAME_LEN			32
 
-/* Kinds of memory */
+/* Memory that backs a buffer */
 #define SHMBUF_BACKING_PAGES		0	/* pages, scattered in memory */
 #define SHMBUF_BACKING_CONTIG		1	/* physically contiguous pages */
 #define SHMBUF_BACKING_COHERENT		2	/* coherent memory of the DMA API */
 #define SHMBUF_BACKING_STREAM		3	/* cached memory of the DMA API */
-#define SHMBUF_BACKING_REGION		4	/* of a driver; cannot be created */
+#define SHMBUF_BACKING_REGION		4	/* driver memory; not for CREATE */
 
 /*
- * How the CPU caches a mapping. An impossible attribute is refused. With
- * SHMBUF_BACKING_COHERENT, CACHED asks for what the architecture has for such
- * memory, and struct shmbuf_info tells what that is.
+ * Cache mode of a CPU mapping. SHMBUF_IOC_CREATE refuses a mode that it cannot
+ * honour. With SHMBUF_BACKING_COHERENT, CACHED selects the architecture's mode
+ * for such memory, and struct shmbuf_info reports that mode.
  */
 #define SHMBUF_CACHE_CACHED		0
 #define SHMBUF_CACHE_WRITE_COMBINE	1
 #define SHMBUF_CACHE_UNCACHED		2
 #define SHMBUF_CACHE_DEVICE		3
 
-/* Any NUMA node. 0 is a node like the others, and memory comes from no other. */
+/* Any NUMA node. 0 is a normal node: memory comes from node 0 only. */
 #define SHMBUF_NUMA_ANY			(-1)
 
 /**
@@ -81,12 +81,12 @@
  * @numa_node: in: node that the memory must come from, or %SHMBUF_NUMA_ANY
  * @reserved: in: must be 0
  * @name: in: printable ASCII without a slash, NUL-terminated, may be empty;
- *	what follows the NUL is ignored. Seen in /proc/PID/maps
+ *	bytes after the NUL are ignored. Shown in /proc/PID/maps
  *	and /proc/PID/fd.
  *
  * Creates a buffer, filled with zeroes up to its rounded size. Used on
- * /dev/shmbuf. On failure no buffer and no file descriptor exist, and the
- * structure is unchanged (with ``EFAULT`` it may be written in part).
+ * /dev/shmbuf. On failure, the buffer and the file descriptor do not exist.
+ * The structure is then unchanged (with ``EFAULT`` it may be written in part).
  *
  * Return:
  * * 0 on success, else -1 and one of these in errno:
@@ -95,8 +95,8 @@
  * * ``EOPNOTSUPP``: @backing cannot have @cache, or memory of @numa_node, on this
  *   kernel, or the kernel has no such backing, or the D-cache of the machine
  *   aliases
- * * ``ENOMEM``: not enough memory, or, where @backing needs that, not
- *   enough in one piece; or above ``RLIMIT_MEMLOCK`` without ``CAP_IPC_LOCK``
+ * * ``ENOMEM``: not enough memory, or not enough contiguous memory if @backing
+ *   needs that; or above ``RLIMIT_MEMLOCK`` without ``CAP_IPC_LOCK``
  * * ``EINTR``: the process was killed meanwhile
  * * ``EMFILE``, ``ENFILE``: no free file descriptor
  */
@@ -113,9 +113,9 @@ struct shmbuf_create {
 
 #define SHMBUF_CREATE_SIZE_VER0		64
 
-/* The contents cannot change any more, neither through a file nor a mapping. */
+/* Files and mappings can no longer change the contents. */
 #define SHMBUF_SEAL_WRITE		(1U << 0)
-/* No seal can be added any more. */
+/* Further seals are refused. */
 #define SHMBUF_SEAL_SEAL		(1U << 1)
 
 /**
@@ -123,22 +123,21 @@ struct shmbuf_create {
  * @seals: in: ``SHMBUF_SEAL_*`` to add, ORed, may be 0; out: those in force
  * @reserved: in: must be 0
  *
- * Adds seals to a buffer, for all its files and for ever. Used on the file of a
- * buffer. After ``SHMBUF_SEAL_WRITE``, write() and mapping it writable fail with
- * ``EPERM``, and a mapping made for reading cannot be made writable later. The
- * kernel can still write.
+ * Adds seals to a buffer, for all its files and for ever. Used on a buffer file.
+ * After ``SHMBUF_SEAL_WRITE``, write() and writable mmap() fail with ``EPERM``, and
+ * mprotect() cannot make a read-only mapping writable. The kernel can still write.
  *
  * Return:
  * * 0 on success, else -1 and one of these in errno:
  * * ``EINVAL``: @seals has an unknown bit, or @reserved is not 0
- * * ``EPERM``: @seals is not 0 and the file is not open for writing, or
- *   ``SHMBUF_SEAL_SEAL`` is in force and @seals has a seal that is not, or the
- *   capability that the buffer needs is missing
- * * ``EBUSY``: ``SHMBUF_SEAL_WRITE`` while a mapping can be written, a write() is
- *   under way, or the memory is still in use on behalf of such a mapping of
- *   before, by io_uring, direct I/O or vmsplice() for instance; or a part of it has
- *   a memory error. While it is found out, write() and mmap() of a file that is
- *   open for writing may fail with ``EAGAIN``.
+ * * ``EPERM``: @seals is not 0 and the file is not open for writing;
+ *   ``SHMBUF_SEAL_SEAL`` is in force and @seals adds a seal; or the capability
+ *   that the buffer needs is missing
+ * * ``EBUSY``: ``SHMBUF_SEAL_WRITE`` while a writable mapping exists or a write()
+ *   is in progress; pins taken through an earlier writable mapping remain (for
+ *   instance from io_uring, direct I/O or vmsplice()); or the memory has a memory
+ *   error. While SEAL checks this, write() and mmap() of a file that is open for
+ *   writing may fail with ``EAGAIN``.
  * * ``EFAULT``: when only the answer cannot be written, the seals are in force
  */
 struct shmbuf_seal {
@@ -153,17 +152,17 @@ struct shmbuf_seal {
 
 /**
  * struct shmbuf_notify - argument of %SHMBUF_IOC_SIGNAL and %SHMBUF_IOC_ACK
- * @sequence: out: how many signals the buffer has had in all
- * @count: out: with %SHMBUF_IOC_ACK, how many of them came since the last ACK
+ * @sequence: out: number of signals since the buffer was created
+ * @count: out: with %SHMBUF_IOC_ACK, number of signals since the last ACK
  *	through this open file, or since it was opened; else 0
  * @flags: in: %SHMBUF_NOTIFY_WAIT with %SHMBUF_IOC_ACK, or 0
  * @reserved: in: must be 0
  *
- * Used on the file of a buffer. SIGNAL adds one to the sequence and wakes
+ * Used on a buffer file. SIGNAL adds one to the sequence and wakes
  * poll(), select(), epoll and a waiting ACK on every open file of the buffer. ACK
- * acknowledges all signals so far, so that the file is ready again after the next
- * signal; signals that come between two ACKs are counted, none is lost. With
- * %SHMBUF_NOTIFY_WAIT, ACK sleeps until a signal is pending, also if the file is
+ * acknowledges all signals so far, and the next signal makes the file ready again.
+ * ACK counts all signals since the previous ACK and does not lose any. With
+ * %SHMBUF_NOTIFY_WAIT, ACK sleeps until a signal is pending, even if the file is
  * in non-blocking mode. Descriptors made by dup(), fork() or ``SCM_RIGHTS`` are one
  * open file.
  *
@@ -175,8 +174,8 @@ struct shmbuf_seal {
  * * ``EINTR``: a signal handler ran while ACK was sleeping; nothing is
  *   acknowledged, and with ``SA_RESTART`` ACK goes on instead
  * * ``ENODEV``: the buffer is revoked, or was while ACK was sleeping
- * * ``EPERM``: SIGNAL of a buffer whose device is told about it, through a file
- *   that is not open for writing, or without the capability that the buffer needs
+ * * ``EPERM``: SIGNAL of a buffer that passes signals on to a device, if the file
+ *   is not open for writing or the capability that the buffer needs is missing
  */
 struct shmbuf_notify {
 	__u64 sequence;
@@ -187,7 +186,7 @@ struct shmbuf_notify {
 
 #define SHMBUF_NOTIFY_SIZE_VER0		24
 
-/* Accesses of the program to the range, ORed */
+/* The program's accesses to the range, ORed */
 #define SHMBUF_SYNC_READ		(1U << 0)
 #define SHMBUF_SYNC_WRITE		(1U << 1)
 
@@ -196,17 +195,17 @@ struct shmbuf_notify {
 
 /**
  * struct shmbuf_sync - argument of %SHMBUF_IOC_SYNC
- * @offset: in: where the range begins, in bytes
- * @length: in: its length in bytes, may be 0
+ * @offset: in: start of the range in bytes
+ * @length: in: length of the range in bytes, may be 0
  * @direction: in: %SHMBUF_SYNC_READ, %SHMBUF_SYNC_WRITE or both
  * @phase: in: %SHMBUF_SYNC_BEGIN or %SHMBUF_SYNC_END
  *
- * Hands a range of the buffer over to the program, and back to the device. Used
- * on the file of a buffer, also one that is only open for reading. Only the
- * range is touched, extended to whole cache lines; what others have stored there
- * and not yet handed over may be lost. A program calls it around its accesses
- * to a buffer with %SHMBUF_CAP_NEEDS_SYNC; for other buffers it does nothing and
- * succeeds.
+ * Transfers ownership of a buffer range to the program, and back to the device.
+ * Used on a buffer file, even if the file is only open for reading. SYNC affects
+ * only the range, extended to whole cache lines. Other stores to those
+ * cache lines may be lost if they were not followed by END. If a buffer has
+ * %SHMBUF_CAP_NEEDS_SYNC, a program calls SYNC before and after its accesses.
+ * For other buffers, SYNC does nothing and succeeds.
  *
  * Return:
  * * 0 on success, else -1 and one of these in errno:
@@ -229,14 +228,14 @@ struct shmbuf_sync {
  * @fd: out: file descriptor of a DMA-BUF, read-write and close-on-exec
  *
  * Exports a buffer as a DMA-BUF, for V4L2, DRM and other drivers to import. Used on
- * the file of a buffer. A buffer has one DMA-BUF at a time; while it exists,
+ * a buffer file. A buffer has one DMA-BUF at a time. While the DMA-BUF exists,
  * EXPORT returns another descriptor of it. A DMA-BUF holds the buffer and counts as
- * a writer: ``SHMBUF_SEAL_WRITE`` fails with ``EBUSY``. It can be mapped like the
- * buffer.
+ * a writer, so ``SHMBUF_SEAL_WRITE`` fails with ``EBUSY``. A DMA-BUF can be mapped
+ * like the buffer.
  *
- * Importers of %SHMBUF_BACKING_STREAM and %SHMBUF_BACKING_REGION must be able to give
- * up their mappings, and revocation makes them do so. Importers of other memory may
- * go on with it.
+ * Importers of %SHMBUF_BACKING_STREAM and %SHMBUF_BACKING_REGION must be able to
+ * invalidate their mappings, and revocation invalidates them. Importers of other
+ * memory may continue to use it.
  *
  * Return:
  * * 0 on success, else -1 and one of these in errno:
@@ -257,7 +256,7 @@ struct shmbuf_export {
 
 /* Pinning a mapping works: O_DIRECT, io_uring, vmsplice(), and shared futexes. */
 #define SHMBUF_CAP_PINNABLE		(1U << 0)
-/* The buffer was revoked, see the documentation. Excludes all the others. */
+/* The buffer was revoked, see the documentation. Excludes all other capabilities. */
 #define SHMBUF_CAP_REVOKED		(1U << 1)
 /* SHMBUF_IOC_SYNC is needed between accesses of the device and of the CPU. */
 #define SHMBUF_CAP_NEEDS_SYNC		(1U << 2)
@@ -265,12 +264,12 @@ struct shmbuf_export {
 /**
  * struct shmbuf_info - argument of %SHMBUF_IOC_INFO
  * @size: size of the buffer in bytes
- * @map_unit: largest unit in bytes that one page table entry may map, at creation
- * @sequence: signals that the buffer has had, see &struct shmbuf_notify
+ * @map_unit: largest size in bytes that one page table entry may map, at creation
+ * @sequence: number of signals since the buffer was created, see &struct shmbuf_notify
  * @mappings: memory areas that map the buffer, in all processes, as
  *	/proc/PID/maps lists them. Each part of an area that was split, by
  *	mprotect() or munmap() for instance, counts.
- * @writable_mappings: those of them that are writable, or that mprotect() can
+ * @writable_mappings: memory areas that are writable, or that mprotect() can
  *	make writable
  * @backing: one of ``SHMBUF_BACKING_*``
  * @cache: one of ``SHMBUF_CACHE_*``
@@ -278,8 +277,8 @@ struct shmbuf_export {
  * @capabilities: ``SHMBUF_CAP_*``, ORed
  * @name: NUL-terminated and padded with NUL
  *
- * Fills in the whole structure. Used on the file of a buffer; needs no
- * permission beyond having it open.
+ * Fills in the whole structure. Used on a buffer file. An open file
+ * suffices, in any access mode.
  *
  * Return: 0 on success, or -1 with errno.
  */
@@ -301,7 +300,7 @@ struct shmbuf_info {
 /* On /dev/shmbuf */
 #define SHMBUF_IOC_CREATE	_IOWR(SHMBUF_IOC_MAGIC, 0x00, struct shmbuf_create)
 
-/* On the file of a buffer */
+/* On a buffer file */
 #define SHMBUF_IOC_INFO		_IOWR(SHMBUF_IOC_MAGIC, 0x01, struct shmbuf_info)
 #define SHMBUF_IOC_SEAL		_IOWR(SHMBUF_IOC_MAGIC, 0x02, struct shmbuf_seal)
 #define SHMBUF_IOC_SIGNAL	_IOWR(SHMBUF_IOC_MAGIC, 0x03, struct shmbuf_notify)
